@@ -1,0 +1,104 @@
+"""Line charts as plain geometry: what the page's template draws as SVG."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+Point = tuple[float, float]
+
+WIDTH, HEIGHT = 480, 300
+LEFT, RIGHT, TOP, BOTTOM = 46, 12, 10, 40  # margins
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A named series in the units of the data; points without a value are left out beforehand."""
+
+    name: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Everything in the units of the drawing (480 x 300, y down).
+
+    Args:
+        title, x_label, y_label: words.
+        lines: (name, the d attribute of an SVG path).
+        x_ticks, y_ticks: (place, words).
+        rulers: (x, words) of vertical lines.
+    """
+
+    title: str
+    x_label: str
+    y_label: str
+    lines: tuple[tuple[str, str], ...]
+    x_ticks: tuple[tuple[float, str], ...]
+    y_ticks: tuple[tuple[float, str], ...]
+    rulers: tuple[tuple[float, str], ...]
+
+
+def line_chart(
+    lines: Sequence[Line],
+    title: str,
+    x_label: str,
+    y_label: str,
+    *,
+    unit_square: bool = False,
+    rulers: Sequence[tuple[float, str]] = (),
+) -> Chart:
+    """Lay out lines over common axes: 0..1 on both with `unit_square`, else as the points need.
+
+    Args:
+        lines: at least one with a point.
+        rulers: (x in data units, words) of vertical lines.
+    """
+    points = [point for line in lines for point in line.points]
+    if not points:
+        raise ValueError(f"The lines of chart {title!r} hold no point.")
+    x_low, x_high = (0.0, 1.0) if unit_square else _range([x for x, _ in points])
+    y_low, y_high = (0.0, 1.0) if unit_square else _range([y for _, y in points])
+
+    def x_place(x: float) -> float:
+        return round(LEFT + (x - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT), 1)
+
+    def y_place(y: float) -> float:
+        return round(HEIGHT - BOTTOM - (y - y_low) / (y_high - y_low) * (HEIGHT - TOP - BOTTOM), 1)
+
+    return Chart(
+        title=title,
+        x_label=x_label,
+        y_label=y_label,
+        lines=tuple((line.name, _path([(x_place(x), y_place(y)) for x, y in line.points])) for line in lines),
+        x_ticks=tuple((x_place(tick), f"{tick:g}") for tick in ticks(x_low, x_high)),
+        y_ticks=tuple((y_place(tick), f"{tick:g}") for tick in ticks(y_low, y_high)),
+        rulers=tuple((x_place(x), words) for x, words in rulers),
+    )
+
+
+def ticks(low: float, high: float, most: int = 6) -> list[float]:
+    """At most `most` + 1 round values within [low, high], a step of 1, 2 or 5 times a power of ten apart."""
+    rough = (high - low) / most
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [round(place * step, 10) for place in range(first, last + 1)]
+
+
+def _range(values: list[float]) -> tuple[float, float]:
+    """From the least to the most, a little wider, and never empty."""
+    low, high = min(values), max(values)
+    pad = 0.04 * (high - low) or 0.5
+    return low - pad if low < 0 or low - pad > 0 else 0.0, high + pad
+
+
+def _path(points: list[Point]) -> str:
+    """SVG path through the points; a single point becomes a short dash."""
+    if not points:
+        return ""
+    if len(points) == 1:
+        ((x, y),) = points
+        return f"M{x - 2:g} {y:g}H{x + 2:g}"
+    return "M" + "L".join(f"{x:g} {y:g}" for x, y in points)

@@ -1,0 +1,166 @@
+"""The page for people: what to show, in words; the template says how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from glasshouse.evaluation.cases import Case
+from glasshouse.evaluation.figures import Chart, Line, line_chart
+from glasshouse.evaluation.gallery import COLOURS, data_uri
+from glasshouse.evaluation.histories import History, learning_charts
+from glasshouse.evaluation.results import SplitResult
+from glasshouse.metrics.bootstrap import mean_known
+from glasshouse.metrics.detection import RECALL_THRESHOLDS
+
+TEMPLATES = Path(__file__).parent / "templates"
+MOST_CURVES = 8  # as many colours as the page tells apart
+
+SCORES = {
+    "detect": {
+        "mAP_50_95": "mean average precision over IoU 0.50 to 0.95: found, and tightly boxed",
+        "mAP_50": "mean average precision where IoU 0.5 counts as found",
+        "mAP_75": "the same at IoU 0.75",
+        "mean_iou": "IoU of each object with its best box shown, 0 when missed",
+        "AR_1": "objects found by the 1 best box of a class",
+        "AR_10": "by the 10 best",
+        "AR_100": "by the 100 best",
+        "mAP_small": "objects up to 32 x 32 px",
+        "mAP_medium": "up to 96 x 96 px",
+        "mAP_large": "larger",
+    },
+    "classify": {
+        "accuracy": "pictures whose surest class is the true one",
+        "top_3_accuracy": "true class among the 3 surest",
+        "top_5_accuracy": "among the 5 surest",
+        "macro_f1": "F1, each class counting alike",
+        "log_loss": "surprise at the truth, in nats; 0 is best",
+        "calibration_error": "gap between confidence and accuracy; 0 is best",
+    },
+}
+HEADLINE = {"detect": "mAP_50", "classify": "accuracy"}
+CLASS_SCORES = {"detect": ("AP_50_95", "AP_50", "AR_100"), "classify": ("f1", "precision", "recall")}
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """Drawn pictures: those where it fails, worst first, and typical ones."""
+
+    worst: list[tuple[Case, Image.Image]]
+    typical: list[tuple[Case, Image.Image]]
+
+    def all(self) -> list[tuple[Case, Image.Image]]:
+        """Worst, then typical."""
+        return [*self.worst, *self.typical]
+
+
+def render_page(
+    task: str,
+    results: Mapping[str, SplitResult],
+    metrics: Mapping[str, Any],
+    histories: Mapping[str, History],
+    gallery: Gallery,
+    model: Mapping[str, str],
+    gallery_score: float,
+) -> str:
+    """One self-contained HTML page. The last split is the one that the verdict speaks of."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["score"] = score_words
+    final = list(results)[-1]
+    return environment.get_template("index.html.jinja").render(
+        task=task,
+        model=model,
+        final=final,
+        metrics=metrics,
+        headline=HEADLINE[task],
+        found=found_words(results[final], task),
+        score_rows=[(key, words) for key, words in SCORES[task].items() if key in metrics[final]],
+        class_scores=CLASS_SCORES[task],
+        outcomes=class_outcomes(results[final]),
+        confusion=results[final].confusion.tolist(),
+        names=results[final].names,
+        curves=precision_recall_chart(results[final]),
+        learning=learning_charts(histories),
+        sections=[("Where it fails", _tiles(gallery.worst)), ("Typical pictures", _tiles(gallery.typical))],
+        colours={kind: "#{:02x}{:02x}{:02x}".format(*colour) for kind, colour in COLOURS.items()},
+        gallery_score=gallery_score,
+    )
+
+
+def score_words(value: float | None) -> str:
+    """Three digits behind the point, a dash for what is not known."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def class_outcomes(result: SplitResult) -> list[dict[str, int]]:
+    """For each class: found, confused and missed objects, false boxes; the last two only for detection."""
+    counts = result.confusion
+    classes = len(counts) - (result.arrays is not None)
+    return [
+        {
+            "found": int(counts[row, row]),
+            "confused": int(counts[row, :classes].sum() - counts[row, row]),
+            "missed": int(counts[row, classes:].sum()),
+            "false": int(counts[classes:, row].sum()),
+        }
+        for row in range(classes)
+    ]
+
+
+def found_words(result: SplitResult, task: str) -> str:
+    """The verdict in things instead of scores."""
+    outcomes = class_outcomes(result)
+    total = {
+        key: sum(outcome[key] for outcome in outcomes) for key in ("found", "confused", "missed", "false")
+    }
+    things = total["found"] + total["confused"] + total["missed"]
+    if task == "classify":
+        return f"{total['found']} of {things} pictures right, {total['confused']} taken for another class"
+    return (
+        f"{total['found']} of {things} objects found, {total['confused']} taken for another class, "
+        f"{total['missed']} missed, {total['false']} boxes where nothing is"
+    )
+
+
+def precision_recall_chart(result: SplitResult) -> Chart | None:
+    """Mean over classes and, of many classes, those with the lowest AP."""
+    if result.precision is None or not np.isfinite(result.precision).any():
+        return None
+    precision = result.precision.mean(axis=1)
+    known = [row for row in np.argsort(precision, kind="stable").tolist() if np.isfinite(precision[row])]
+    chosen = sorted(known[: MOST_CURVES - 1])
+    curves = [("all classes", mean_known(result.precision, axis=0))]
+    curves += [(result.names[row], result.precision[row]) for row in chosen]
+    few = len(chosen) < len(known)
+    title = f"Precision and recall at IoU 0.5{f', the {len(chosen)} weakest classes' if few else ''}"
+    lines = [
+        Line(name, tuple(zip(RECALL_THRESHOLDS.tolist(), curve.tolist(), strict=True)))
+        for name, curve in curves
+    ]
+    return line_chart(lines, title, "recall", "precision", unit_square=True)
+
+
+def _tiles(drawn: list[tuple[Case, Image.Image]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": case.file_name,
+            "summary": case.summary,
+            "uri": data_uri(image),
+            "width": image.width,
+            "height": image.height,
+        }
+        for case, image in drawn
+    ]

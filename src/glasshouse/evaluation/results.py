@@ -1,0 +1,181 @@
+"""From tables to scores: one split of one model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from glasshouse.evaluation.cases import Case, classification_cases, detection_cases
+from glasshouse.evaluation.coco_files import CocoArrays, coco_arrays
+from glasshouse.metrics.classification import classification_scores, predicted_labels
+from glasshouse.metrics.confusion import confusion_matrix, confusion_pairs, pair_boxes
+from glasshouse.metrics.detection import detection_scores, interpolated_precision
+from glasshouse.metrics.matching import match_detections
+from glasshouse.metrics.overlap import Floats, Ints
+
+BACKGROUND = "background"
+
+
+@dataclass(frozen=True, slots=True)
+class SplitTables:
+    """What a score rests on: the raw tables' rows of one split, and what the model said.
+
+    Args:
+        images: image_id, file_name, label, width_px, height_px (original).
+        objects: boxes in pixels of the original pictures.
+        categories: every class.
+        predictions: detect: image_id, category_id, score, x_min_px, y_min_px, x_max_px, y_max_px in pixels of
+            the original pictures; classify: image_id, probabilities (list of one number a category).
+    """
+
+    images: pd.DataFrame
+    objects: pd.DataFrame
+    categories: pd.DataFrame
+    predictions: pd.DataFrame
+
+    @classmethod
+    def of(
+        cls,
+        image_ids: Sequence[int] | Ints,
+        images: pd.DataFrame,
+        objects: pd.DataFrame,
+        categories: pd.DataFrame,
+        predictions: pd.DataFrame,
+    ) -> SplitTables:
+        """The rows of the given pictures out of the whole raw tables, by rising image_id."""
+        chosen = images[images["image_id"].isin(image_ids)].sort_values("image_id", ignore_index=True)
+        theirs = objects[objects["image_id"].isin(image_ids)].sort_values("object_id", ignore_index=True)
+        return cls(chosen, theirs, categories, predictions)
+
+
+@dataclass(frozen=True, slots=True)
+class SplitResult:
+    """Scores and what the figures are drawn from.
+
+    Args:
+        scores: as `metrics.json` holds them.
+        names: classes, for detection with "background" last: rows and columns of the confusion matrix.
+        actual, predicted: (N,) places in `names`, one row a thing that was confused or not.
+        precision: (K, 101) precision at recall 0.00 .. 1.00 at IoU 0.5, None for classification.
+        cases: one a picture.
+        arrays: what the COCO files hold, None for classification.
+    """
+
+    scores: dict[str, Any]
+    names: list[str]
+    actual: Ints
+    predicted: Ints
+    precision: Floats | None
+    cases: list[Case]
+    arrays: CocoArrays | None
+
+    @property
+    def confusion(self) -> Ints:
+        """Counts, row = actual, column = predicted."""
+        return confusion_matrix(self.actual, self.predicted, len(self.names))
+
+
+def evaluate_detection(
+    tables: SplitTables, *, gallery_score: float, bootstrap_rounds: int, seed: int
+) -> SplitResult:
+    """Score a detector on one split.
+
+    Args:
+        tables: the split.
+        gallery_score: detections at or above it are what a user is shown: they count in the confusion matrix,
+            in mean_iou and in the gallery. AP and AR use all.
+        bootstrap_rounds, seed: of the intervals.
+    """
+    arrays = coco_arrays(tables.images, tables.objects, tables.categories, tables.predictions)
+    category_ids = np.array(sorted(arrays.categories), dtype=np.int64)
+    matches = match_detections(arrays.objects, arrays.detections, arrays.picture_ids, category_ids)
+    scores = detection_scores(
+        arrays.objects,
+        arrays.detections,
+        arrays.picture_ids,
+        arrays.categories,
+        score_threshold=gallery_score,
+        bootstrap_rounds=bootstrap_rounds,
+        seed=seed,
+        matches=matches,
+    )
+    shown = CocoArrays(
+        arrays.objects, arrays.detections.above(gallery_score), arrays.picture_ids, arrays.categories
+    )
+    pairs = pair_boxes(shown.objects, shown.detections)
+    actual, predicted = confusion_pairs(shown.objects, shown.detections, pairs)
+    order = np.append(category_ids, 0)
+    place = {int(category_id): row for row, category_id in enumerate(order)}
+    return SplitResult(
+        scores=scores,
+        names=[arrays.categories[int(category_id)] for category_id in category_ids] + [BACKGROUND],
+        actual=np.array([place[int(category_id)] for category_id in actual], dtype=np.int64),
+        predicted=np.array([place[int(category_id)] for category_id in predicted], dtype=np.int64),
+        precision=interpolated_precision(matches),
+        cases=detection_cases(tables.images, shown, pairs),
+        arrays=arrays,
+    )
+
+
+def evaluate_classification(tables: SplitTables, *, bootstrap_rounds: int, seed: int) -> SplitResult:
+    """Score a classifier on one split.
+
+    Raises:
+        ValueError: when a label is no category, or a picture has not exactly one prediction.
+    """
+    names = [str(name) for name in tables.categories["name"]]
+    labels = _label_places(tables.images, names)
+    probabilities = _probabilities(tables)
+    return SplitResult(
+        scores=classification_scores(
+            labels, probabilities, names, bootstrap_rounds=bootstrap_rounds, seed=seed
+        ),
+        names=names,
+        actual=labels,
+        predicted=predicted_labels(probabilities),
+        precision=None,
+        cases=classification_cases(tables.images, labels, probabilities, names),
+        arrays=None,
+    )
+
+
+def _label_places(images: pd.DataFrame, names: list[str]) -> Ints:
+    place = {name: row for row, name in enumerate(names)}
+    unknown = images[~images["label"].isin(names)]
+    if len(unknown):
+        first = unknown.iloc[0]
+        raise ValueError(
+            f"{len(unknown)} pictures have a label that is none of the {len(names)} categories, first "
+            f"{first['file_name']} with {first['label']!r}. Correct data/raw/images.parquet or categories.parquet."
+        )
+    return np.array([place[label] for label in images["label"]], dtype=np.int64)
+
+
+def _probabilities(tables: SplitTables) -> Floats:
+    """(N, C) in the order of the images."""
+    by_image = tables.predictions.set_index("image_id")["probabilities"]
+    if sorted(by_image.index) != sorted(tables.images["image_id"]):
+        raise ValueError(
+            f"The predictions must have one row for each of the {len(tables.images)} pictures. "
+            f"Got {len(by_image)} rows on {by_image.index.nunique()} pictures instead."
+        )
+    return np.array([by_image[image_id] for image_id in tables.images["image_id"]], dtype=np.float64)
+
+
+def evaluate_split(
+    task: str, tables: SplitTables, *, gallery_score: float, bootstrap_rounds: int, seed: int
+) -> SplitResult:
+    """Score one split of a model whose task is "detect" or "classify"."""
+    if task == "detect":
+        return evaluate_detection(
+            tables, gallery_score=gallery_score, bootstrap_rounds=bootstrap_rounds, seed=seed
+        )
+    if task == "classify":
+        return evaluate_classification(tables, bootstrap_rounds=bootstrap_rounds, seed=seed)
+    raise ValueError(
+        f"The task parameter of evaluate_split must be 'detect' or 'classify'. Got {task!r} instead."
+    )

@@ -1,0 +1,1 @@
+"""Boxes, anchors and grids: pure NumPy."""

@@ -1,0 +1,1 @@
+"""Pixels and labels as a network eats them."""

@@ -1,0 +1,298 @@
+"""Pictures at the network's size, with their labels: written by streaming, read at random by memory maps."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from tqdm import tqdm
+
+from glasshouse.geometry.boxes import Boxes, as_boxes, compute_areas, move_boxes
+from glasshouse.inputs.resize import resize_picture
+from glasshouse.sources.decode import UndecodablePicture, decode_picture
+from glasshouse.tables.folders import replace_folder
+from glasshouse.tables.raw import Raw, iter_pictures, read_raw
+from glasshouse.tables.schema import BOX_COLUMNS, build_frame, get_columns, read_table, write_table
+from glasshouse.tables.threads import map_in_order
+
+if TYPE_CHECKING:
+    from glasshouse.params import Preprocess
+
+SHARD_BYTES = 256 * 2**20
+# An object of which less than this share of its box is left inside the picture is no longer labelled: what is
+# seen of it is too little to be named, and would teach the network to guess.
+MIN_VISIBLE_SHARE = 0.25
+
+Row = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What write_prepared wrote: pictures by split, objects, and objects dropped for too little was left."""
+
+    pictures: dict[str, int]
+    objects: int
+    dropped_objects: int
+
+
+def write_prepared(raw_folder: Path, split_table: pd.DataFrame, preprocess: Preprocess, out: Path) -> Written:
+    """Write pixel shards and tables of every split that has pictures; bytes depend on the arguments' content
+    alone.
+
+    Args:
+        raw_folder: what write_raw wrote.
+        split_table: image_id and split of exactly its pictures.
+        preprocess: height_px, width_px, resize, pad_value.
+        out: appears, or is replaced, when all of it is written.
+
+    Raises:
+        ValueError: split table and raw pictures differ, or a picture is damaged.
+    """
+    raw = read_raw(raw_folder)
+    splits = match_splits(raw, split_table)
+    with replace_folder(out) as place:
+        write_table(raw.categories, "categories", place / "categories.parquet")
+        rows = write_pixels(raw_folder, raw, splits, preprocess, place)
+        objects = dropped = 0
+        for split, split_rows in rows.items():
+            images = build_frame(split_rows, "prepared_images")
+            moved = move_objects(raw.objects, images, (preprocess.height_px, preprocess.width_px))
+            write_table(images, "prepared_images", place / split / "images.parquet")
+            write_table(moved, "prepared_objects", place / split / "objects.parquet")
+            objects += len(moved)
+            dropped += int(raw.objects["image_id"].isin(images["image_id"]).sum()) - len(moved)
+    return Written({split: len(split_rows) for split, split_rows in rows.items()}, objects, dropped)
+
+
+def match_splits(raw: Raw, split_table: pd.DataFrame) -> dict[int, str]:
+    """image_id to split; raises ValueError where the tables hold different pictures."""
+    splits = dict(zip(split_table["image_id"].tolist(), split_table["split"].tolist(), strict=True))
+    differing = sorted(set(raw.images["image_id"].tolist()) ^ set(splits))
+    if differing or len(splits) != len(split_table):
+        raise ValueError(
+            f"Split table and raw pictures differ in {len(differing)} image ids, first {differing[:3]}: "
+            "the table belongs to another data set; run `dvc repro split`."
+        )
+    return splits
+
+
+def write_pixels(
+    raw_folder: Path, raw: Raw, splits: dict[int, str], preprocess: Preprocess, place: Path
+) -> dict[str, list[Row]]:
+    """Resize every picture into its split's shards; returns the rows of each split's `prepared_images`."""
+    counts = pd.Series(splits).value_counts()
+    shape = (preprocess.height_px, preprocess.width_px, 3)
+    names = sorted(counts.index)
+    writers = {split: PixelWriter(place / split, int(counts[split]), shape) for split in names}
+    rows: dict[str, list[Row]] = {split: [] for split in names}
+    labels = dict(zip(raw.images["image_id"], raw.images["label"].astype(object), strict=True))
+
+    def prepare(item: tuple[int, str, bytes]) -> tuple[NDArray[np.uint8], Row]:
+        pixels = decode_again(item[1], item[2])
+        resized, went = resize_picture(pixels, preprocess)
+        return resized, (
+            pixels.shape[1],
+            pixels.shape[0],
+            went.scale_x,
+            went.scale_y,
+            went.offset_x_px,
+            went.offset_y_px,
+        )
+
+    bar = tqdm(iter_pictures(raw_folder), "resize", len(splits), file=sys.stderr, disable=None)
+    for (image_id, _, _), (resized, geometry) in map_in_order(prepare, bar):
+        split, label = splits[image_id], labels[image_id]
+        row = writers[split].append(resized)
+        rows[split].append((image_id, row, None if pd.isna(label) else label, *geometry))
+    for writer in writers.values():
+        writer.close()
+    return rows
+
+
+def decode_again(file_name: str, data: bytes) -> NDArray[np.uint8]:
+    """Pixels of a picture that was decoded once before; raises ValueError naming the file."""
+    try:
+        return decode_picture(data).pixels_rgb
+    except UndecodablePicture as error:
+        raise ValueError(f"{file_name}: {error.reason}; run `dvc repro download` again.") from error
+
+
+def move_objects(objects: pd.DataFrame, images: pd.DataFrame, size: tuple[int, int]) -> pd.DataFrame:
+    """Objects of a split in prepared pixels, cut at the edges of what is seen of their picture.
+
+    Those with less than MIN_VISIBLE_SHARE of their box left, or without area, are left out; a crowd stays
+    while any of it is left, since it says where not to count.
+
+    Args:
+        objects: raw table, of any pictures.
+        images: `prepared_images` of the split.
+        size: (height, width) of the prepared pictures.
+    """
+    joined = objects.merge(images.drop(columns="label"), on="image_id").sort_values(
+        "object_id", ignore_index=True
+    )
+    scale = joined[["scale_x", "scale_y"]].to_numpy()
+    offset = joined[["offset_x_px", "offset_y_px"]].to_numpy()
+    moved = move_boxes(joined[BOX_COLUMNS].to_numpy(), scale, offset)
+    low = np.maximum(offset, 0.0)
+    high = np.minimum(offset + scale * joined[["width_px", "height_px"]].to_numpy(), size[::-1])
+    cut = np.clip(moved, np.tile(low, 2), np.tile(high, 2))
+    visible, whole = compute_areas(cut), compute_areas(moved)
+    share = np.where(joined["is_crowd"], 0.0, MIN_VISIBLE_SHARE)
+    kept = (visible > 0) & (visible >= share * whole)
+    joined[BOX_COLUMNS] = cut
+    return joined.loc[kept, list(get_columns("prepared_objects"))].reset_index(drop=True)
+
+
+class PixelWriter:
+    """Streams pictures of one shape into .npy shards of at most SHARD_BYTES."""
+
+    def __init__(self, folder: Path, pictures: int, shape: tuple[int, int, int]) -> None:
+        """A known number of pictures of uint8 (height, width, 3) will come."""
+        folder.mkdir(parents=True)
+        self.shape = shape
+        self.rows_a_shard = max(1, SHARD_BYTES // int(np.prod(shape)))
+        self.pictures, self.row = pictures, 0
+        shards = -(-pictures // self.rows_a_shard)
+        self.paths = [folder / f"pixels-{number:05d}-of-{shards:05d}.npy" for number in range(shards)]
+        self.shard: np.memmap[tuple[int, ...], np.dtype[np.uint8]] | None = None
+
+    def append(self, pixels: NDArray[np.uint8]) -> int:
+        """Add one picture; returns its row over all shards."""
+        number, place = divmod(self.row, self.rows_a_shard)
+        if place == 0:
+            rows = min(self.rows_a_shard, self.pictures - self.row)
+            self.close()
+            self.shard = np.lib.format.open_memmap(self.paths[number], "w+", np.uint8, (rows, *self.shape))
+        assert self.shard is not None
+        self.shard[place] = pixels
+        self.row += 1
+        return self.row - 1
+
+    def close(self) -> None:
+        """Write what is still in memory."""
+        if self.shard is not None:
+            self.shard.flush()
+        self.shard = None
+
+
+class PixelShards:
+    """Pictures of one split, uint8, over memory-mapped shards; nothing is read before it is asked for."""
+
+    def __init__(self, paths: list[Path]) -> None:
+        """Map the shards, in order."""
+        self.maps = [np.load(path, mmap_mode="r") for path in paths]
+        self.starts = np.cumsum([0, *(len(shard) for shard in self.maps)])
+        self.shape: tuple[int, int, int, int] = (int(self.starts[-1]), *self.maps[0].shape[1:])
+
+    def __len__(self) -> int:
+        """Number of pictures."""
+        return self.shape[0]
+
+    def gather(self, rows: ArrayLike) -> NDArray[np.uint8]:
+        """Copies of the pictures at rows (n,) int, in that order and as often: uint8 (n, height, width, 3).
+
+        Raises:
+            IndexError: a row is not in 0..len - 1.
+        """
+        wanted = np.asarray(rows, np.int64)
+        if wanted.size and not (wanted.min() >= 0 and wanted.max() < len(self)):
+            raise IndexError(
+                f"Rows must be in 0..{len(self) - 1}. Got {wanted.min()}..{wanted.max()} instead."
+            )
+        pixels = np.empty((len(wanted), *self.shape[1:]), np.uint8)
+        shards = np.searchsorted(self.starts, wanted, side="right") - 1
+        for number in np.unique(shards):
+            here = shards == number
+            pixels[here] = self.maps[number][wanted[here] - self.starts[number]]
+        return pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One split. `images` are sorted by row: row i of every array is images.iloc[i] and pixels row i."""
+
+    pixels: PixelShards
+    images: pd.DataFrame
+    objects: pd.DataFrame
+    categories: pd.DataFrame
+
+    def labels(self) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """Padded objects of every picture: boxes_xyxy_px (N, M, 4) float32, labels (N, M) int32.
+
+        M is the largest number of objects in a picture of this split, at least 1. A label is category_id - 1;
+        padding is -1 with a box of zeros. Crowds are left out. Objects stand in the order of their object_id.
+        """
+        objects = self.objects[~self.objects["is_crowd"]].sort_values("object_id")
+        rows = objects["image_id"].map(self.images.set_index("image_id")["row"]).to_numpy(np.int64)
+        slots = objects.groupby("image_id").cumcount().to_numpy(np.int64)
+        shape = (len(self.images), max(1, int(slots.max(initial=-1)) + 1))
+        boxes, labels = np.zeros((*shape, 4), np.float32), np.full(shape, -1, np.int32)
+        boxes[rows, slots] = objects[BOX_COLUMNS].to_numpy(np.float32)
+        labels[rows, slots] = objects["category_id"].to_numpy(np.int32) - 1
+        return boxes, labels
+
+    def class_labels(self) -> NDArray[np.int32]:
+        """Class index (category_id - 1) of every picture, (N,) int32; ValueError where one has none."""
+        numbers = self.images["label"].map(self.categories.set_index("name")["category_id"])
+        missing = self.images.loc[numbers.isna(), "image_id"].tolist()
+        if missing:
+            raise ValueError(
+                f"{len(missing)} pictures have no class label (image_id {missing[:5]}): model.task: classify "
+                "needs one for every picture; take model.task: detect or a data set with labels."
+            )
+        return numbers.to_numpy(np.int32) - np.int32(1)
+
+    def to_original(self, image_rows: ArrayLike, boxes_xyxy_px: ArrayLike) -> Boxes:
+        """Boxes in prepared pixels to boxes in the original pictures, cut at their edges.
+
+        Args:
+            image_rows: (n,) rows of the pictures.
+            boxes_xyxy_px: (n, 4), one box for each row, or (n, K, 4).
+
+        Returns:
+            float64 boxes of the same shape.
+        """
+        boxes = as_boxes(boxes_xyxy_px).astype(np.float64)
+        images = self.images.iloc[np.asarray(image_rows, np.int64)]
+        spread = (len(images), *[1] * (boxes.ndim - 2), 4)
+        scale, offset, limit = (
+            np.tile(images[columns].to_numpy(np.float64), 2).reshape(spread)
+            for columns in (["scale_x", "scale_y"], ["offset_x_px", "offset_y_px"], ["width_px", "height_px"])
+        )
+        original: Boxes = np.clip((boxes - offset) / scale, 0.0, limit)
+        return original
+
+
+def open_prepared(folder: Path, split: str) -> Prepared:
+    """Open one split of what write_prepared wrote.
+
+    Raises:
+        FileNotFoundError: the split or one of its shards is missing.
+    """
+    tables = {
+        name: read_table(f"prepared_{name}", folder / split / f"{name}.parquet")
+        for name in ("images", "objects")
+    }
+    pixels = PixelShards(list(list_pixel_shards(folder / split)))
+    if len(pixels) != len(tables["images"]):
+        raise ValueError(f"{folder / split}: {len(pixels)} pictures for {len(tables['images'])} table rows.")
+    categories = read_table("categories", folder / "categories.parquet")
+    return Prepared(pixels, tables["images"], tables["objects"], categories)
+
+
+def list_pixel_shards(folder: Path) -> Iterator[Path]:
+    """Paths of the pixel shards in order; raises FileNotFoundError where one is missing."""
+    found = sorted(folder.glob("pixels-*-of-*.npy"))
+    total = int(found[0].stem.rsplit("-", 1)[1]) if found else 1
+    for number in range(total):
+        path = folder / f"pixels-{number:05d}-of-{total:05d}.npy"
+        if path not in found:
+            raise FileNotFoundError(f"{path} is missing; run `dvc repro preprocess`.")
+        yield path

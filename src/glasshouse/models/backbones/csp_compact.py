@@ -1,0 +1,45 @@
+"""A compact CSP network of plain convolutions: the backbone that trains fastest on two CPU cores.
+
+Depthwise convolutions save multiplications but not CPU time in training; plain 3x3 ones on half of the maps do both.
+After Wang et al., "CSPNet", arXiv:1911.11929; widths and depths are Glasshouse's own, chosen by score over CPU-seconds (docs/results.md).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from glasshouse.models.layers.units import conv_unit, csp_block
+from glasshouse.models.lazy import keras
+from glasshouse.params import Strict
+
+STEM_FILTERS = 16
+STAGE_FILTERS = (32, 64, 128, 256)  # c2..c5
+STAGE_DEPTHS = (1, 1, 1, 1)
+
+
+class Params(Strict):
+    """`model.backbone` for `name: csp_compact`."""
+
+    name: Literal["csp_compact"]
+    weights: str  # builtin | none | path of a .weights.h5
+
+
+def build(pixels: Any, params: Params) -> dict[str, Any]:
+    """Build the network on `pixels`.
+
+    Args:
+        pixels: (B, H, W, 3), 0..255; H and W multiples of 32.
+        params: nothing in it changes the shape of the network.
+
+    Returns:
+        c3 (B, H/8, W/8, 64), c4 (B, H/16, W/16, 128), c5 (B, H/32, W/32, 256).
+    """
+    del params
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="rescale")(pixels)
+    x = conv_unit(x, STEM_FILTERS, 3, stride=2, name="stem")  # (B, H/2, W/2, 16)
+    taps = {}
+    for level, (filters, depth) in enumerate(zip(STAGE_FILTERS, STAGE_DEPTHS, strict=True), start=2):
+        x = conv_unit(x, filters, 3, stride=2, name=f"stage{level}_down")
+        x = csp_block(x, filters, depth=depth, name=f"stage{level}_csp")
+        taps[f"c{level}"] = x
+    return {name: taps[name] for name in ("c3", "c4", "c5")}

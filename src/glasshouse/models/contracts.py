@@ -1,0 +1,31 @@
+"""What a backbone, a neck and a head promise each other.
+
+Backbone  build(pixels, params)   -> {"c3": ..., "c4": ..., "c5": ...}; the number is the log2 of the stride
+Neck      build(features, params) -> {"p3": ..., ...}
+Head      a class `Head`, below
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+Tensors = dict[str, Any]
+
+
+class Head(Protocol):
+    """Outputs, targets, loss and decoding of one task in one place: apart, they drift."""
+
+    outputs: tuple[str, ...]  # names of the raw outputs
+    terms: tuple[str, ...]  # names of the terms of the loss
+
+    def build(self, features: Tensors) -> Tensors:
+        """Put the head on the neck's levels and return its raw outputs."""
+
+    def encode(self, labels: Tensors) -> Tensors:
+        """Turn a batch of labels into what `loss` compares raw outputs with."""
+
+    def loss(self, targets: Tensors, raw: Tensors) -> Tensors:
+        """Return each term of the loss, weighted and per picture: {name: (B,)}."""
+
+    def decode(self, raw: Tensors) -> Tensors:
+        """Turn raw outputs into predictions; the inverse of `encode`."""

@@ -1,0 +1,52 @@
+"""Classifier: global average pool, dense softmax (the text's head for transfer learning)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from glasshouse.models.contracts import Tensors
+from glasshouse.models.lazy import keras, ops
+from glasshouse.params import Strict
+
+
+class Params(Strict):
+    """`model.head` for `name: classify`."""
+
+    name: Literal["classify"]
+    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)  # share of the pooled features
+    label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
+
+
+class Head:
+    """Classifier head. Raw output: `logits` (B, C)."""
+
+    outputs = ("logits",)
+    terms = ("class",)
+
+    def __init__(self, params: Params, *, classes: int, height_px: int, width_px: int) -> None:
+        """Fix the number of classes C; the size of the input does not matter."""
+        del height_px, width_px
+        self.params, self.classes = params, classes
+
+    def build(self, features: Tensors) -> Tensors:
+        """Pool the coarsest level (B, H, W, F) and classify it."""
+        x = keras.layers.GlobalAveragePooling2D(name="head_pool")(features[max(features)])  # (B, F)
+        if self.params.dropout:
+            x = keras.layers.Dropout(self.params.dropout, name="head_dropout")(x)
+        return {"logits": keras.layers.Dense(self.classes, dtype="float32", name="logits")(x)}
+
+    def encode(self, labels: Tensors) -> Tensors:
+        """Labels `label` (B,) class index -> `one_hot` (B, C), smoothed if so asked."""
+        one_hot = ops.one_hot(ops.cast(labels["label"], "int32"), self.classes, dtype="float32")
+        smooth = self.params.label_smoothing
+        return {"one_hot": one_hot * (1.0 - smooth) + smooth / self.classes}
+
+    def loss(self, targets: Tensors, raw: Tensors) -> Tensors:
+        """Cross-entropy (B,)."""
+        return {"class": -ops.sum(targets["one_hot"] * ops.log_softmax(raw["logits"], axis=-1), axis=-1)}
+
+    def decode(self, raw: Tensors) -> Tensors:
+        """Raw outputs -> `probabilities` (B, C)."""
+        return {"probabilities": ops.softmax(raw["logits"], axis=-1)}

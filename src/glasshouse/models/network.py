@@ -1,0 +1,77 @@
+"""Puts backbone, neck and head together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from glasshouse.models.catalog import find_part
+from glasshouse.models.contracts import Head
+from glasshouse.models.lazy import keras
+from glasshouse.models.pretrained import load_backbone_weights
+from glasshouse.params import Model
+
+
+@dataclass(frozen=True)
+class Network:
+    """The parts of a network, sharing their weights.
+
+    backbone: pixels (B, H, W, 3), 0..255 -> {c3, c4, c5}.  top: {c3, c4, c5} -> raw outputs.  full: pixels -> raw outputs.
+    """
+
+    backbone: Any
+    top: Any
+    full: Any
+    head: Head
+
+
+def build_network(model: Model, *, height_px: int, width_px: int, classes: int, load_weights: bool = True) -> Network:
+    """Build backbone, neck and head for one input size.
+
+    Args:
+        model: the block `model` of the parameters.
+        height_px: input height, a multiple of 32.
+        width_px: input width, a multiple of 32.
+        classes: number of categories.
+        load_weights: whether the backbone gets the pretrained weights that `model` names; False where all weights are read from a file afterwards.
+    """
+    pixels = keras.Input((height_px, width_px, 3), name="pixels", dtype="float32")
+    taps = find_part("backbones", model.backbone.name).build(pixels, model.backbone)
+    backbone = keras.Model(pixels, taps, name="backbone")
+    if load_weights:
+        load_backbone_weights(backbone, model.backbone)
+
+    features = {name: keras.Input(tap.shape[1:], name=name, dtype=tap.dtype) for name, tap in taps.items()}
+    levels = find_part("necks", model.neck.name).build(features, model.neck)
+    head: Head = find_part("heads", model.head.name).Head(model.head, classes=classes, height_px=height_px, width_px=width_px)
+    top = keras.Model(features, head.build(levels), name="top")
+
+    full = keras.Model(pixels, top(backbone(pixels)), name="network")
+    return Network(backbone, top, full, head)
+
+
+def freeze(network: Network, unfreeze_from: str | None, *, batch_norm: str = "train") -> None:
+    """Choose which layers of the backbone learn; neck and head always do.
+
+    Frozen batch normalization runs on its stored statistics: Keras does that for a layer with `trainable = False`, whatever `training` says.
+
+    Args:
+        network: changed in place; compile afterwards.
+        unfreeze_from: None freezes the whole backbone, "all" nothing; a layer's name or a block's (the beginning of its layers' names up to an
+            underscore) frees it and all layers after it.
+        batch_norm: "frozen" keeps every batch normalization of the backbone as it is, "train" lets those of free layers learn.
+
+    Raises:
+        ValueError: no layer of that name.
+    """
+    layers = network.backbone.layers
+    first = {"all": 0, None: len(layers)}.get(unfreeze_from, -1)
+    if first < 0:
+        found = [i for i, layer in enumerate(layers) if layer.name == unfreeze_from or layer.name.startswith(f"{unfreeze_from}_")]
+        if not found:
+            blocks = dict.fromkeys(layer.name.rsplit("_", 1)[0] for layer in layers if layer.weights)
+            raise ValueError(f"fine_tune.unfreeze_from: the backbone has no layer or block {unfreeze_from!r}. It has: {', '.join(blocks)}.")
+        first = found[0]
+    for i, layer in enumerate(layers):
+        is_norm = isinstance(layer, keras.layers.BatchNormalization)
+        layer.trainable = i >= first and not (is_norm and batch_norm == "frozen")

@@ -1,0 +1,141 @@
+"""Rules over several keys of params.yaml; a rule runs where its own keys are sound, whatever else is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from functools import partial, reduce
+from pathlib import Path
+from typing import Any
+
+from glasshouse.params.document import Document
+from glasshouse.params.faults import Fault, show
+from glasshouse.params.parts import builtin_weights_path
+from glasshouse.params.strict import Strict
+
+Message = str | None
+Rule = tuple[tuple[str, ...], Callable[..., Message]]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What rules look at beside the values: the project's folder, the parts' package, the head's class."""
+
+    folder: Path
+    package: str
+    head: type[Strict] | None
+
+
+def check_rules(document: Document, faulty: Collection[str], around: Surroundings) -> Iterator[Fault]:
+    """Faults over several keys; rules that touch a key of `faulty`, or one that is missing, are left out."""
+    for keys, rule in [*PLAIN_RULES, *_rules_of(around)]:
+        if any(
+            key == fault or key.startswith(f"{fault}.") or fault.startswith(f"{key}.")
+            for key in keys
+            for fault in faulty
+        ):
+            continue
+        message = rule(*(_value(document.values, key) for key in keys))
+        if message:
+            yield Fault(document.line(tuple(keys[0].split("."))), keys[0], message)
+
+
+def _value(values: dict[str, Any], key: str) -> Any:
+    return reduce(lambda block, name: block[name], key.split("."), values)
+
+
+def _rules_of(around: Surroundings) -> list[Rule]:
+    folder, package, head = around.folder, around.package, around.head
+    rules: list[Rule] = [
+        (("dataset.path", "dataset.source"), partial(_check_folder, folder)),
+        (("model.backbone.weights",), partial(_check_weights, folder)),
+        (("model.backbone.weights", "model.backbone.name"), partial(_check_builtin, package)),
+    ]
+    if head is not None:
+        rules.append((("model.head.name", "model.task"), partial(_check_task, head)))
+        rules.append((("model.neck.name", "model.head.name"), partial(_check_neck, head)))
+    return rules
+
+
+def _check_shares(test: float, valid: float) -> Message:
+    if test + valid < 1:
+        return None
+    return f"test + valid must be less than 1: the rest is for training. Got {test} + {valid} instead."
+
+
+def _check_within(key: str, epochs: int, limit: int) -> Message:
+    return None if epochs <= limit else f"must be at most {key} ({limit}). Got {epochs} instead."
+
+
+def _check_above(key: str, highest: float, lowest: float) -> Message:
+    return None if highest > lowest else f"must be above {key} ({lowest}). Got {highest} instead."
+
+
+def _check_pair(pair: list[float]) -> Message:
+    return None if pair[0] <= pair[1] else f"must be [smallest, largest]. Got {pair} instead."
+
+
+def _check_formats(formats: list[str]) -> Message:
+    twice = sorted({name for name in formats if formats.count(name) > 1})
+    return f"each format once. Got {', '.join(twice)} more than once instead." if twice else None
+
+
+def _check_boxes(task: str, source: str, form: str) -> Message:
+    if (task, source, form) != ("detect", "folder", "class_folders"):
+        return None
+    return (
+        "detect needs boxes, class_folders hold labels only: set model.task and model.head.name to classify."
+    )
+
+
+def _check_folder(folder: Path, path: str, source: str) -> Message:
+    if source != "folder" or (folder / path).is_dir():
+        return None
+    return f"must be an existing folder where dataset.source is folder. Got {show(path)} instead."
+
+
+def _check_weights(folder: Path, weights: str) -> Message:
+    if weights in ("builtin", "imagenet", "none"):
+        return None
+    if weights.endswith(".weights.h5") and (folder / weights).is_file():
+        return None
+    return f"must be builtin, imagenet, none or an existing .weights.h5 file. Got {show(weights)} instead."
+
+
+def _check_builtin(package: str, weights: str, name: str) -> Message:
+    if weights != "builtin" or builtin_weights_path(name, package).is_file():
+        return None
+    return f"no weights of {name} ship with Glasshouse: use imagenet, none or a path. Got 'builtin' instead."
+
+
+def _check_task(head: type[Strict], name: str, task: str) -> Message:
+    """A head's Params may name the one task it solves: `task: ClassVar[str] = "detect"`."""
+    solved = getattr(head, "task", task)
+    return None if solved == task else f"head {name} solves task {solved}, but model.task is {task}."
+
+
+def _check_neck(head: type[Strict], neck: str, name: str) -> Message:
+    """A head's Params may say what it stands on: `neck: ClassVar[str] = "needed"`, "none" or "either"."""
+    demand = getattr(head, "neck", "either")
+    if demand == "none" and neck != "none":
+        return f"head {name} takes no neck: set none. Got {show(neck)} instead."
+    if demand == "needed" and neck == "none":
+        return f"head {name} needs a neck. Got 'none' instead."
+    return None
+
+
+_WITHIN_EPOCHS = partial(_check_within, "fine_tune.epochs")
+
+PLAIN_RULES: tuple[Rule, ...] = (
+    (("split.test", "split.valid"), _check_shares),
+    (("augment.mosaic_off_epochs", "fine_tune.epochs"), _WITHIN_EPOCHS),
+    (("fine_tune.warmup_epochs", "fine_tune.epochs"), _WITHIN_EPOCHS),
+    (("augment.scale",), _check_pair),
+    (("quality.download.max_side_px", "quality.download.min_side_px"), partial(_check_above, "min_side_px")),
+    (
+        ("quality.download.max_mean_level", "quality.download.min_mean_level"),
+        partial(_check_above, "min_mean_level"),
+    ),
+    (("export.formats",), _check_formats),
+    (("model.task", "dataset.source", "dataset.format"), _check_boxes),
+)

@@ -1,0 +1,124 @@
+"""Great Expectations' Data Docs of a stage: one page that opens in a browser without a network.
+
+The site builder of Great Expectations needs a file context and its pages load styles, scripts and a logo from half a
+dozen hosts. Here its renderers word the expectations and its views turn them into HTML; only the frame of the page is
+this project's own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glasshouse.quality.checks import Outcome, Verdict
+
+if TYPE_CHECKING:
+    from great_expectations.core.expectation_validation_result import ExpectationValidationResult
+
+_STYLE = """
+body{font:15px/1.5 system-ui,sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem;color:#1d2a20;background:#fff}
+h1{margin-bottom:.2rem} h2{margin:2rem 0 .4rem;font-size:1.15rem} nav{margin:.5rem 0 1.5rem} nav a{margin-right:1rem}
+table{border-collapse:collapse;width:100%;table-layout:fixed} td,th{border-bottom:1px solid #d8e0d9;padding:.4rem .6rem;text-align:left;
+vertical-align:top} th{background:#eef3ee} table table{table-layout:auto;width:auto;margin-top:.5rem} table table td{border:1px solid #d8e0d9}
+.badge{background:#e4ece5;border-radius:.3rem;padding:.05rem .35rem;font-family:ui-monospace,monospace;font-size:.9em}
+.text-danger{color:#b3261e} .text-success{color:#2e7d32} .text-warning{color:#8a5a00} .collapse,.m-0>a{display:none}
+i.fas{font-style:normal} .fa-check-circle::before{content:"\\2713"} .fa-times::before{content:"\\2717"}
+.fa-exclamation-triangle::before{content:"!"} .ok{color:#2e7d32} .bad{color:#b3261e} .warn{color:#8a5a00}
+th{width:20%} th:nth-child(1){width:1.2rem} th:nth-child(3){width:44%} th:nth-child(4){width:9rem} table table th{width:auto}
+.show-scrollbars{overflow-x:auto;overflow-wrap:break-word}
+@media(prefers-color-scheme:dark){body{color:#dfe8e0;background:#141a15} th{background:#202a21} .badge{background:#2a362b}
+td,th,table table td{border-color:#344036} a{color:#8fc7ff} .text-danger,.bad{color:#ff8a80} .text-success,.ok{color:#81c784}
+.text-warning,.warn{color:#ffcc66}}
+"""
+
+
+def write_docs(verdict: Verdict, answers: Mapping[str, ExpectationValidationResult], folder: Path) -> Path:
+    """Write `folder/STAGE.html` and bring `folder/index.html` up to date with the stages' pages."""
+    folder.mkdir(parents=True, exist_ok=True)
+    page = folder / f"{verdict.stage}.html"
+    tables = dict.fromkeys(outcome.table for outcome in verdict.outcomes)
+    sections = [
+        _section(table, [o for o in verdict.outcomes if o.table == table], answers) for table in tables
+    ]
+    body = [
+        f"<h1>{verdict.stage}</h1><p>{_summary(verdict)}</p>",
+        '<nav><a href="index.html">All stages</a></nav>',
+    ]
+    page.write_text(_page(f"Data Docs: {verdict.stage}", [*body, *sections]), encoding="utf-8")
+    _write_index(folder)
+    return page
+
+
+def _summary(verdict: Verdict) -> str:
+    passed = sum(outcome.status == "passed" for outcome in verdict.outcomes)
+    counts = f"{passed} of {len(verdict.outcomes)} expectations met"
+    worst = "bad" if verdict.critical else "warn" if verdict.warnings else "ok"
+    return f'<span class="{worst}">{len(verdict.critical)} critical, {len(verdict.warnings)} warnings</span>, {counts}'
+
+
+def _section(
+    table: str, outcomes: Sequence[Outcome], answers: Mapping[str, ExpectationValidationResult]
+) -> str:
+    from great_expectations.render.view import DefaultJinjaComponentView
+
+    rows = [_row(outcome, answers.get(outcome.check)) for outcome in outcomes]
+    header = ["", "Check", "Expectation", "Observed", "What to do"]
+    block = {"content_block_type": "table", "header_row": header, "table": rows, "styling": {}}
+    html = DefaultJinjaComponentView().render({"content_block": block})
+    return f'<h2 id="{escape(table)}">{escape(table)}</h2>{html}'
+
+
+def _row(outcome: Outcome, answer: ExpectationValidationResult | None) -> list[Any]:
+    check = f"{outcome.check} ({outcome.severity})"
+    if answer is None:
+        return ["-", check, outcome.demanded, "not run: the tables break their contract", ""]
+    from great_expectations.render.renderer.content_block import ValidationResultsTableContentBlockRenderer
+
+    block = ValidationResultsTableContentBlockRenderer.render([answer]).to_json_dict()
+    status, expectation, observed = block["table"][0]
+    cell = [*_words(expectation), *_failing_rows(outcome)]
+    return [status, check, cell, observed, "" if answer.success else outcome.remedy]
+
+
+def _words(cell: Any) -> list[dict[str, Any]]:
+    """The expectation and the number of rows that failed it, less Great Expectations' own table and query of them."""
+    parts = cell if isinstance(cell, list) else [cell]
+    return [part for part in parts if part.get("content_block_type") == "string_template"]
+
+
+def _failing_rows(outcome: Outcome) -> list[dict[str, Any]]:
+    rows = outcome.failing_rows
+    if not rows:
+        return []
+    cells = [["missing" if value is None else str(value) for value in row.values()] for row in rows]
+    return [{"content_block_type": "table", "header_row": list(rows[0]), "table": cells, "styling": {}}]
+
+
+def _write_index(folder: Path) -> None:
+    pages = sorted(page for page in folder.glob("*.html") if page.name != "index.html")
+    links = [f'<li><a href="{page.name}">{escape(page.stem)}</a> {_known(page)}</li>' for page in pages]
+    body = [
+        "<h1>Data Docs</h1>",
+        "<p>What each stage's guard expected and found.</p>",
+        "<ul>",
+        *links,
+        "</ul>",
+    ]
+    (folder / "index.html").write_text(_page("Data Docs", body), encoding="utf-8")
+
+
+def _known(page: Path) -> str:
+    report = page.parent.parent / f"{page.stem}.json"
+    if not report.exists():
+        return ""
+    findings = json.loads(report.read_text(encoding="utf-8"))["findings"]
+    return f"{findings['critical']} critical, {findings['warning']} warnings"
+
+
+def _page(title: str, body: Sequence[str]) -> str:
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
+    text = "\n".join(body)
+    return f'<!doctype html>\n<html lang="en"><head>{head}<style>{_STYLE}</style></head>\n<body>\n{text}\n</body></html>\n'

@@ -1,0 +1,187 @@
+"""What both trainings hand over, and the checks that both put to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from glasshouse.quality.checks import Check, Column, Table
+
+MAIN_METRICS = ("mAP_50_95", "accuracy")  # by which models are compared: detect, classify
+MODELS = ("baseline", "head", "fine_tuned", "kept")
+LARGEST = 1e30  # beyond it single precision is about to overflow: no loss is meant to be there
+
+HISTORY = Table(
+    "history",
+    (Column("epoch", "integer"), Column("loss", "number")),
+    remedy="A loss that is not a number: the training diverged. Lower learning_rate, or clip_norm.",
+)
+WEIGHTS = Table(
+    "weights",
+    (
+        Column("name", "text"),
+        Column("size", "integer"),
+        Column("non_finite", "integer"),
+        Column("mean_abs", "number", nullable=True),
+    ),
+)
+SCORES = (
+    Column("model", "text"),
+    Column("split", "text"),
+    Column("metric", "text"),
+    Column("value", "number"),
+)
+
+
+def summarize_weights(weights: Iterable[tuple[str, NDArray[Any]]]) -> pd.DataFrame:
+    """The table `weights`: one row an array: name, size, non_finite, mean_abs (null where a value is not finite)."""
+    rows = [
+        {
+            "name": name,
+            "size": array.size,
+            "non_finite": int(array.size - np.isfinite(array).sum()),
+            "mean_abs": float(np.abs(array, dtype=np.float64).mean()) if array.size else float("nan"),
+        }
+        for name, array in weights
+    ]
+    frame = pd.DataFrame(rows, columns=[column.name for column in WEIGHTS.columns])
+    return frame.assign(mean_abs=frame["mean_abs"].where(frame["non_finite"] == 0))
+
+
+def derive_curves(history: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Frames of a history: `epochs` (as counted), `curves` (one row an epoch and number), `valid_scores`."""
+    numbers = history.select_dtypes("number").columns.drop("epoch")
+    curves = history.melt("epoch", list(numbers), var_name="curve").astype(
+        {"curve": "str", "value": "float64"}
+    )
+    is_valid = curves["curve"].str.startswith("valid_")
+    is_score = is_valid & ~curves["curve"].str.contains("loss")
+    # Validation may skip epochs; what is trained on has a number in each.
+    due = curves[~is_valid | curves["value"].notna()]
+    counted = pd.DataFrame({"epoch": history["epoch"], "place": range(1, len(history) + 1)})
+    return {"epochs": counted, "curves": due, "valid_scores": curves[is_score & curves["value"].notna()]}
+
+
+def compare_models(scores: pd.DataFrame) -> pd.DataFrame:
+    """One row for each main metric on valid: the value of each of `MODELS`, null where there is none."""
+    main = scores[scores["metric"].isin(MAIN_METRICS) & (scores["split"] == "valid")]
+    table = main.pivot_table(index="metric", columns="model", values="value", aggfunc="last")
+    return table.reindex(columns=list(MODELS)).astype("float64").reset_index()
+
+
+def history_checks() -> tuple[Check, ...]:
+    """The checks of the frames of `derive_curves`."""
+    import great_expectations.expectations as gxe
+
+    point = ("epoch", "curve")
+    return (
+        Check(
+            "epochs_contiguous",
+            "epochs",
+            gxe.ExpectColumnPairValuesToBeEqual(column_A="epoch", column_B="place"),
+            "Epochs run 1, 2, 3: the history of a resumed training has a gap or a double. Delete its checkpoint.",
+            rows=("epoch", "place"),
+        ),
+        Check(
+            "curves_filled",
+            "curves",
+            gxe.ExpectColumnValuesToNotBeNull(column="value"),
+            "A term of the loss is not a number: the training diverged. Lower learning_rate, or clip_norm.",
+            rows=point,
+        ),
+        Check(
+            "curves_finite",
+            "curves",
+            gxe.ExpectColumnValuesToBeBetween(column="value", min_value=-LARGEST, max_value=LARGEST),
+            "The training diverged: lower learning_rate, or clip_norm.",
+            rows=point,
+        ),
+        Check(
+            "validated",
+            "valid_scores",
+            gxe.ExpectTableRowCountToBeBetween(min_value=1),
+            "No epoch was validated, so nothing tells whether the training generalizes: is the valid split empty?",
+            "warning",
+        ),
+        Check(
+            "valid_scores_in_range",
+            "valid_scores",
+            gxe.ExpectColumnValuesToBeBetween(column="value", min_value=0, max_value=1),
+            "A score lies in 0..1: the metric is at fault.",
+            rows=point,
+        ),
+    )
+
+
+def weight_checks() -> tuple[Check, ...]:
+    """The checks of `weights`."""
+    import great_expectations.expectations as gxe
+
+    return (
+        Check(
+            "weight_name_unique",
+            "weights",
+            gxe.ExpectColumnValuesToBeUnique(column="name"),
+            "Two weights share one name: name the layers apart, or one is lost when they are saved by name.",
+            rows=("name", "size"),
+        ),
+        Check(
+            "weights_not_empty",
+            "weights",
+            gxe.ExpectColumnValuesToBeBetween(column="size", min_value=1),
+            "A weight without a value: a layer was built for no channels.",
+            rows=("name",),
+        ),
+        Check(
+            "weights_finite",
+            "weights",
+            gxe.ExpectColumnValuesToBeBetween(column="non_finite", max_value=0),
+            "Weights are infinite or not numbers: the training diverged. Lower learning_rate, or clip_norm.",
+            rows=("name", "size"),
+        ),
+        Check(
+            "kernels_alive",
+            "kernels",
+            gxe.ExpectColumnValuesToBeBetween(column="mean_abs", min_value=0, strict_min=True),
+            "All weights of this kernel are 0, so nothing passes: was it loaded from an empty file?",
+            rows=("name", "size"),
+        ),
+    )
+
+
+def derive_kernels(weights: pd.DataFrame) -> pd.DataFrame:
+    """The weights that multiply: biases and the shifts of batch normalization may well be 0."""
+    return weights[weights["name"].astype("str").str.endswith("kernel")]
+
+
+def score_checks() -> tuple[Check, ...]:
+    """The checks of `scores`, wherever a model is compared with the trivial one."""
+    import great_expectations.expectations as gxe
+
+    return (
+        Check(
+            "scores_in_range",
+            "scores",
+            gxe.ExpectColumnValuesToBeBetween(column="value", min_value=0, max_value=1),
+            "A score lies in 0..1: the metric is at fault.",
+            rows=("model", "split", "metric"),
+        ),
+        Check(
+            "score_once",
+            "scores",
+            gxe.ExpectCompoundColumnsToBeUnique(column_list=["model", "split", "metric"]),
+            "The same score stands twice: which one counts?",
+            rows=("model", "split", "metric"),
+        ),
+        Check(
+            "models_known",
+            "scores",
+            gxe.ExpectColumnValuesToBeInSet(column="model", value_set=list(MODELS)),
+            f"A score belongs to one of {', '.join(MODELS)}.",
+            rows=("model", "split", "metric"),
+        ),
+    )

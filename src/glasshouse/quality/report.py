@@ -1,0 +1,69 @@
+"""The verdict as a file of stable bytes and as text for the terminal."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from glasshouse.quality.checks import Outcome, Verdict
+
+SHOWN_ROWS = 10  # of a finding in the terminal; the report holds more
+
+
+def write_report(verdict: Verdict, folder: Path) -> Path:
+    """Write `folder/STAGE.json`: counts, tables and every check; the same bytes for the same tables and limits."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{verdict.stage}.json"
+    text = json.dumps(_report(verdict), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8", newline="\n")
+    return path
+
+
+def _report(verdict: Verdict) -> dict[str, Any]:
+    statuses = Counter(outcome.status for outcome in verdict.outcomes)
+    return {
+        "stage": verdict.stage,
+        "mode": verdict.mode,
+        "success": not verdict.critical,
+        "checks": {status: statuses[status] for status in ("passed", "failed", "not_run")},
+        "findings": {"critical": len(verdict.critical), "warning": len(verdict.warnings)},
+        "rows": dict(verdict.rows),
+        "outcomes": [asdict(outcome) for outcome in verdict.outcomes],
+    }
+
+
+def say_finding(finding: Outcome) -> str:
+    """A finding in full: check, demand, number of rows, the first rows, what to do."""
+    lines = [f"{finding.check} ({finding.table}): {finding.demanded}", f"  {_say_extent(finding)}"]
+    lines += [f"    {say_row(row)}" for row in finding.failing_rows[:SHOWN_ROWS]]
+    if finding.failing_rows and finding.unexpected > SHOWN_ROWS:
+        lines.append(f"    ... and {finding.unexpected - SHOWN_ROWS} more")
+    return "\n".join([*lines, f"  What to do: {finding.remedy}"])
+
+
+def say_warning(stage: str, finding: Outcome) -> str:
+    """A finding in one line, with the first row as an example."""
+    example = f", first {say_row(finding.failing_rows[0])}" if finding.failing_rows else ""
+    return f"{stage}: warning: {finding.check}: {_say_extent(finding)}{example}. {finding.remedy}"
+
+
+def say_failure(verdict: Verdict, report: Path) -> str:
+    """The message that stops a stage: every critical finding, and where the rest stands."""
+    head = f"{verdict.stage}: {len(verdict.critical)} critical finding(s); nothing of this stage goes on."
+    findings = [say_finding(finding) for finding in verdict.critical]
+    return "\n\n".join([head, *findings, f"All checks: {report.as_posix()}"])
+
+
+def say_row(row: Mapping[str, Any]) -> str:
+    """One failing row as `column=value` pairs."""
+    return " ".join(f"{column}={'missing' if value is None else value}" for column, value in row.items())
+
+
+def _say_extent(finding: Outcome) -> str:
+    if finding.counted is None:
+        return f"found {finding.observed}"
+    return f"{finding.unexpected} of {finding.counted} rows"

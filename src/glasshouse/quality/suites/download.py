@@ -1,0 +1,378 @@
+"""Raw pictures and labels: readable, sound, and labelled by what is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from glasshouse.quality.boxes import BOX, box_checks, measure_boxes
+from glasshouse.quality.checks import Check, Column, Table
+
+EIGHT_BIT_MODES = (
+    "1",
+    "L",
+    "LA",
+    "La",
+    "P",
+    "PA",
+    "RGB",
+    "RGBA",
+    "RGBa",
+    "RGBX",
+    "CMYK",
+    "YCbCr",
+    "LAB",
+    "HSV",
+)
+MAX_BARE_SHARE = 0.5  # of pictures without an object, in a data set that has objects
+
+TABLES = (
+    Table(
+        "images",
+        (
+            Column("image_id", "integer"),
+            Column("file_name", "text"),
+            Column("sha256", "text"),
+            Column("phash", "text"),
+            Column("width_px", "integer"),
+            Column("height_px", "integer"),
+            Column("mode", "text"),
+            Column("label", "text", nullable=True),
+        ),
+        remedy="Only the label may be missing: run download again; if it stays, the reader of this source is at fault.",
+    ),
+    Table(
+        "objects",
+        (
+            Column("object_id", "integer"),
+            Column("image_id", "integer"),
+            Column("category_id", "integer"),
+            *BOX,
+            Column("is_crowd", "flag"),
+        ),
+        min_rows=0,
+        remedy="An object needs its ids and four finite coordinates: correct its annotation.",
+    ),
+    Table("categories", (Column("category_id", "integer"), Column("name", "text"))),
+    Table(
+        "statistics",
+        (
+            Column("image_id", "integer"),
+            Column("mean_level", "number"),
+            Column("spread_level", "number"),
+            Column("sharpness", "number"),
+        ),
+    ),
+    Table(
+        "quarantine",
+        (Column("file_name", "text"), Column("reason", "text"), Column("bytes", "integer")),
+        min_rows=0,
+        remedy="Every file set aside needs its name, its reason and its size.",
+    ),
+)
+_PICTURE = ("image_id", "file_name")
+
+
+def derive(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Pictures with their levels, shapes and labels; boxes measured; files set aside; what each class has."""
+    images, objects, categories = tables["images"], tables["objects"], tables["categories"]
+    return {
+        "pictures": _pictures(images, objects, categories, tables["statistics"]),
+        "boxes": measure_boxes(objects, images, categories),
+        "files": _files(images, tables["quarantine"]),
+        "classes": _classes(images, objects, categories),
+        "objects_share": _bare_share(images, objects),
+        "numbering": _numbering(tables),
+    }
+
+
+def _pictures(
+    images: pd.DataFrame, objects: pd.DataFrame, categories: pd.DataFrame, statistics: pd.DataFrame
+) -> pd.DataFrame:
+    pictures = images.merge(statistics, on="image_id", how="left")
+    pictures["short_side_px"] = pictures[["width_px", "height_px"]].min(axis=1)
+    pictures["long_side_px"] = pictures[["width_px", "height_px"]].max(axis=1)
+    pictures["ratio"] = pictures["long_side_px"] / pictures["short_side_px"].where(
+        pictures["short_side_px"] > 0
+    )
+    pictures["known_label"] = pictures["label"].isna() | pictures["label"].isin(categories["name"])
+    # A picture without objects is legitimate where others have some; a set without any must be labelled as a whole.
+    pictures["supervised"] = pictures["label"].notna() | (len(objects) > 0)
+    pictures["labels_of_copies"] = pictures.groupby("sha256")["label"].transform("nunique")
+    return pictures
+
+
+def _files(images: pd.DataFrame, quarantine: pd.DataFrame) -> pd.DataFrame:
+    files = pd.concat([images[["file_name"]], quarantine[["file_name", "reason"]]], ignore_index=True)
+    share = len(quarantine) / max(len(files), 1)
+    files["quarantined_share"] = files["reason"].notna().map({True: share, False: 0.0}).astype("float64")
+    return files
+
+
+def _classes(images: pd.DataFrame, objects: pd.DataFrame, categories: pd.DataFrame) -> pd.DataFrame:
+    """One row a class: in how many pictures it is, as the label or as an object."""
+    labels = images[["image_id", "label"]].merge(categories, left_on="label", right_on="name")
+    both = pd.concat([labels[["image_id", "category_id"]], objects[["image_id", "category_id"]]])
+    counts = both.drop_duplicates().groupby("category_id").size()
+    classes = categories[["category_id", "name"]].copy()
+    classes["pictures"] = classes["category_id"].map(counts).fillna(0).astype("int64")
+    return classes
+
+
+def _bare_share(images: pd.DataFrame, objects: pd.DataFrame) -> pd.DataFrame:
+    bare = ~images["image_id"].isin(objects["image_id"])
+    share = bare.mean() if len(objects) else 0.0
+    return pd.DataFrame(
+        {"pictures": [len(images)], "without_object": [int(bare.sum())], "share": [float(share)]}
+    )
+
+
+def _numbering(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """One row a numbered table: ids run from 1 to the number of rows, as the COCO tools need them."""
+    keys = {"images": "image_id", "objects": "object_id", "categories": "category_id"}
+    rows = [
+        {"table": name, "column": key, "rows": len(tables[name]), "first": ids.min(), "last": ids.max()}
+        for name, key in keys.items()
+        if len(ids := tables[name][key])
+    ]
+    return pd.DataFrame(rows).assign(one=1)
+
+
+def expectations(thresholds: Any) -> tuple[Check, ...]:
+    """The checks of raw pictures and labels, with the limits of `quality.download`."""
+    return (
+        *_id_checks(),
+        *_file_checks(thresholds),
+        *_picture_checks(thresholds),
+        *_label_checks(thresholds),
+        *box_checks("boxes", thresholds.min_box_px, "Correct or delete this box in the annotations."),
+    )
+
+
+def _id_checks() -> tuple[Check, ...]:
+    import great_expectations.expectations as gxe
+
+    again = "Run download again; if it stays, the reader of this source is at fault."
+    unique, pairs = gxe.ExpectColumnValuesToBeUnique, gxe.ExpectColumnPairValuesToBeEqual
+    span = ("table", "column", "first", "last", "rows")
+    return (
+        Check("image_id_unique", "images", unique(column="image_id"), again, rows=_PICTURE),
+        Check(
+            "object_id_unique", "objects", unique(column="object_id"), again, rows=("object_id", "image_id")
+        ),
+        Check(
+            "category_id_unique",
+            "categories",
+            unique(column="category_id"),
+            again,
+            rows=("category_id", "name"),
+        ),
+        Check("ids_from_one", "numbering", pairs(column_A="first", column_B="one"), again, rows=span),
+        Check("ids_without_gaps", "numbering", pairs(column_A="last", column_B="rows"), again, rows=span),
+        Check("statistics_unique", "statistics", unique(column="image_id"), again, rows=("image_id",)),
+        Check(
+            "statistics_complete",
+            "pictures",
+            gxe.ExpectColumnValuesToNotBeNull(column="mean_level"),
+            again,
+            rows=_PICTURE,
+        ),
+    )
+
+
+def _file_checks(thresholds: Any) -> tuple[Check, ...]:
+    import great_expectations.expectations as gxe
+
+    quarantined = ("file_name", "reason")
+    return (
+        Check(
+            "enough_pictures",
+            "images",
+            gxe.ExpectTableRowCountToBeBetween(min_value=thresholds.min_pictures),
+            "Add pictures, or lower quality.download.min_pictures if so few are meant.",
+        ),
+        Check(
+            "file_name_unique",
+            "files",
+            gxe.ExpectColumnValuesToBeUnique(column="file_name"),
+            "Two files share one name: rename one, or download twice gave the same file.",
+            rows=("file_name", "reason"),
+        ),
+        Check(
+            "sha256_form",
+            "images",
+            gxe.ExpectColumnValuesToMatchRegex(column="sha256", regex="^[0-9a-f]{64}$"),
+            "The hash must be 64 hexadecimal digits: run download again.",
+            rows=_PICTURE,
+        ),
+        Check(
+            "phash_form",
+            "images",
+            gxe.ExpectColumnValuesToMatchRegex(column="phash", regex="^[0-9a-f]{16}$"),
+            "The perceptual hash must be 16 hexadecimal digits: run download again.",
+            rows=_PICTURE,
+        ),
+        Check(
+            "exact_copies",
+            "images",
+            gxe.ExpectColumnValuesToBeUnique(column="sha256"),
+            "These files are the same byte for byte; they stay together in the split. Delete all but one.",
+            "warning",
+            rows=_PICTURE,
+        ),
+        Check(
+            "copies_labelled_alike",
+            "pictures",
+            gxe.ExpectColumnValuesToBeBetween(column="labels_of_copies", max_value=1),
+            "The same file carries different labels: decide which is right and delete the other copy.",
+            "warning",
+            rows=(*_PICTURE, "label", "sha256"),
+        ),
+        Check(
+            "nothing_quarantined",
+            "files",
+            gxe.ExpectColumnValuesToBeNull(column="reason"),
+            "These files were set aside and the rest goes on. Repair or delete them.",
+            "warning",
+            rows=quarantined,
+        ),
+        Check(
+            "quarantined_share",
+            "files",
+            gxe.ExpectColumnValuesToBeBetween(
+                column="quarantined_share", max_value=thresholds.max_quarantined
+            ),
+            "Too many files could not be read: repair them, or raise quality.download.max_quarantined.",
+            rows=quarantined,
+        ),
+    )
+
+
+def _picture_checks(thresholds: Any) -> tuple[Check, ...]:
+    import great_expectations.expectations as gxe
+
+    between = gxe.ExpectColumnValuesToBeBetween
+    size = (*_PICTURE, "width_px", "height_px")
+    return (
+        Check(
+            "picture_large_enough",
+            "pictures",
+            between(column="short_side_px", min_value=thresholds.min_side_px),
+            "Remove the picture, or lower quality.download.min_side_px.",
+            rows=size,
+        ),
+        Check(
+            "picture_small_enough",
+            "pictures",
+            between(column="long_side_px", max_value=thresholds.max_side_px),
+            "Scale the picture down, or raise quality.download.max_side_px.",
+            rows=size,
+        ),
+        Check(
+            "picture_ratio",
+            "pictures",
+            between(column="ratio", max_value=thresholds.max_ratio),
+            "So long a picture loses its objects when it is resized: cut it up, or raise quality.download.max_ratio.",
+            rows=size,
+        ),
+        Check(
+            "eight_bit_mode",
+            "images",
+            gxe.ExpectColumnValuesToBeInSet(column="mode", value_set=list(EIGHT_BIT_MODES)),
+            "More than 8 bits a channel are cut to 8: convert the picture with the levels that you want.",
+            "warning",
+            rows=_PICTURE,
+        ),
+        Check(
+            "level_range",
+            "pictures",
+            between(column="mean_level", min_value=0, max_value=255),
+            "Grey levels lie in 0..255: run download again.",
+            rows=_PICTURE,
+        ),
+        Check(
+            "not_dark",
+            "pictures",
+            between(column="mean_level", min_value=thresholds.min_mean_level),
+            "Nearly black: look at the picture and delete it, or lower quality.download.min_mean_level.",
+            "warning",
+            rows=_PICTURE,
+        ),
+        Check(
+            "not_bright",
+            "pictures",
+            between(column="mean_level", max_value=thresholds.max_mean_level),
+            "Nearly white: look at the picture and delete it, or raise quality.download.max_mean_level.",
+            "warning",
+            rows=_PICTURE,
+        ),
+        Check(
+            "not_blank",
+            "pictures",
+            between(column="spread_level", min_value=thresholds.min_spread_level),
+            "Nearly of one colour: look at the picture and delete it, or lower quality.download.min_spread_level.",
+            "warning",
+            rows=_PICTURE,
+        ),
+    )
+
+
+def _label_checks(thresholds: Any) -> tuple[Check, ...]:
+    import great_expectations.expectations as gxe
+
+    yes, between = gxe.ExpectColumnValuesToBeInSet, gxe.ExpectColumnValuesToBeBetween
+    return (
+        Check(
+            "category_name_filled",
+            "categories",
+            gxe.ExpectColumnValuesToMatchRegex(column="name", regex=r"\S"),
+            "Give the class a name.",
+            rows=("category_id",),
+        ),
+        Check(
+            "category_name_unique",
+            "categories",
+            gxe.ExpectColumnValuesToBeUnique(column="name"),
+            "Two classes share one name: merge or rename them.",
+            rows=("category_id",),
+        ),
+        Check(
+            "label_known",
+            "pictures",
+            yes(column="known_label", value_set=[True]),
+            "The label is not among the classes: correct its spelling or add the class.",
+            rows=(*_PICTURE, "label"),
+        ),
+        Check(
+            "picture_labelled",
+            "pictures",
+            yes(column="supervised", value_set=[True]),
+            "No picture has objects and this one has no label: there is nothing to learn from it. Label or remove it.",
+            rows=_PICTURE,
+        ),
+        Check(
+            "class_has_pictures",
+            "classes",
+            between(column="pictures", min_value=1),
+            "No picture shows this class: add some, or take the class out.",
+            rows=("category_id", "name"),
+        ),
+        Check(
+            "class_has_enough_pictures",
+            "classes",
+            between(column="pictures", min_value=thresholds.min_class_pictures),
+            "Few pictures show this class; its score will say little. Add some.",
+            "warning",
+            rows=("category_id", "name"),
+        ),
+        Check(
+            "most_pictures_have_objects",
+            "objects_share",
+            between(column="share", max_value=MAX_BARE_SHARE),
+            "Most pictures have no object: are their annotations missing?",
+            "warning",
+            rows=("pictures", "without_object"),
+        ),
+    )

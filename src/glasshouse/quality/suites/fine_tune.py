@@ -1,0 +1,78 @@
+"""The fine-tuned network: sound, and not worse than the frozen head that it started from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from glasshouse.quality.checks import Check, Table
+from glasshouse.quality.learning import (
+    HISTORY,
+    MAIN_METRICS,
+    SCORES,
+    WEIGHTS,
+    compare_models,
+    derive_curves,
+    derive_kernels,
+    history_checks,
+    score_checks,
+    weight_checks,
+)
+
+TABLES = (HISTORY, WEIGHTS, Table("scores", SCORES))
+
+
+def derive(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The curves, the kernels, and the models side by side on the main metric."""
+    comparison = compare_models(tables["scores"])
+    comparison["lost"] = (comparison["head"] - comparison["kept"]).clip(lower=0.0)
+    return {
+        **derive_curves(tables["history"]),
+        "kernels": derive_kernels(tables["weights"]),
+        "comparison": comparison,
+    }
+
+
+def expectations(thresholds: Any) -> tuple[Check, ...]:
+    """The checks of the fine-tuning, with the limits of `quality.fine_tune`."""
+    return (*history_checks(), *weight_checks(), *score_checks(), *_comparison_checks(thresholds))
+
+
+def _comparison_checks(thresholds: Any) -> tuple[Check, ...]:
+    import great_expectations.expectations as gxe
+
+    filled, missing = (
+        gxe.ExpectColumnValuesToNotBeNull,
+        "The stage must score this model on valid by the main metric.",
+    )
+    models = ("metric", "head", "fine_tuned", "kept", "baseline")
+    return (
+        Check(
+            "main_metric_scored",
+            "comparison",
+            gxe.ExpectTableRowCountToEqual(value=1),
+            f"The models must be compared on valid by one of {', '.join(MAIN_METRICS)}.",
+        ),
+        Check("head_scored", "comparison", filled(column="head"), missing, rows=models),
+        Check("fine_tuned_scored", "comparison", filled(column="fine_tuned"), missing, rows=models),
+        Check("kept_scored", "comparison", filled(column="kept"), missing, rows=models),
+        Check("baseline_scored", "comparison", filled(column="baseline"), missing, "warning", rows=models),
+        Check(
+            "kept_not_worse_than_head",
+            "comparison",
+            gxe.ExpectColumnValuesToBeBetween(column="lost", max_value=thresholds.max_valid_drop),
+            "Fine-tuning made the network worse and the worse one was kept: lower fine_tune.learning_rate, unfreeze "
+            "less, or raise quality.fine_tune.max_valid_drop.",
+            rows=models,
+        ),
+        Check(
+            "kept_beats_baseline",
+            "comparison",
+            gxe.ExpectColumnPairValuesAToBeGreaterThanB(column_A="kept", column_B="baseline"),
+            "The network is no better than the trivial model: train longer, or look at the labels.",
+            "warning",
+            rows=models,
+        ),
+    )

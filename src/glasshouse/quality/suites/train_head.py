@@ -1,0 +1,70 @@
+"""The head on the frozen backbone: losses finite and falling, weights sound."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from glasshouse.quality.checks import Check, Table
+from glasshouse.quality.learning import (
+    HISTORY,
+    SCORES,
+    WEIGHTS,
+    compare_models,
+    derive_curves,
+    derive_kernels,
+    history_checks,
+    score_checks,
+    weight_checks,
+)
+
+TABLES = (HISTORY, WEIGHTS, Table("scores", SCORES, min_rows=0, optional=True))
+
+
+def derive(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The curves, the kernels, how far the loss fell, and the head beside the trivial baseline."""
+    history = tables["history"]
+    return {
+        **derive_curves(history),
+        "kernels": derive_kernels(tables["weights"]),
+        "descent": _descent(history.sort_values("epoch")),
+        "comparison": compare_models(tables["scores"]),
+    }
+
+
+def _descent(history: pd.DataFrame) -> pd.DataFrame:
+    first, last = history["loss"].iloc[0], history["loss"].iloc[-1]
+    # One epoch has no fall to speak of.
+    ratio = last / first if len(history) > 1 and first > 0 else float("nan")
+    return pd.DataFrame(
+        {"epochs": [len(history)], "first_loss": [first], "last_loss": [last], "ratio": [ratio]}
+    )
+
+
+def expectations(thresholds: Any) -> tuple[Check, ...]:
+    """The checks of the head's training, with the limits of `quality.train_head`."""
+    import great_expectations.expectations as gxe
+
+    return (
+        *history_checks(),
+        *weight_checks(),
+        *score_checks(),
+        Check(
+            "loss_fell",
+            "descent",
+            gxe.ExpectColumnValuesToBeBetween(column="ratio", max_value=thresholds.max_final_loss_ratio),
+            "Nothing was learned: more epochs, another train_head.learning_rate, or look whether boxes and pictures "
+            "belong together. The limit is quality.train_head.max_final_loss_ratio.",
+            rows=("epochs", "first_loss", "last_loss"),
+        ),
+        Check(
+            "head_beats_baseline",
+            "comparison",
+            gxe.ExpectColumnPairValuesAToBeGreaterThanB(column_A="head", column_B="baseline"),
+            "The head is no better than the trivial model: train longer, or look at the labels.",
+            "warning",
+            rows=("metric", "head", "baseline"),
+        ),
+    )

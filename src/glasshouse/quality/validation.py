@@ -1,0 +1,184 @@
+"""Puts checks to Great Expectations and reads its answers."""
+
+from __future__ import annotations
+
+import gc
+import math
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from glasshouse.quality.checks import KEPT_ROWS, Check, Outcome
+
+if TYPE_CHECKING:
+    from great_expectations.core.expectation_validation_result import ExpectationValidationResult
+    from great_expectations.datasource.fluent.interfaces import Batch
+
+Answers = Mapping[str, "ExpectationValidationResult"]
+
+
+def warm_up() -> threading.Thread:
+    """Import Great Expectations in the background, so that the guard at the end of a stage need not wait for it.
+
+    Call it once the stage's own heavy imports are done: two threads that import the same package meet each other's
+    half-made modules. `guard` imports whatever is still missing.
+    """
+    thread = threading.Thread(target=import_expectations, name="import great_expectations", daemon=True)
+    thread.start()
+    return thread
+
+
+def import_expectations() -> None:
+    """Import Great Expectations without its telemetry."""
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    with _without_collection():
+        import great_expectations.expectations  # noqa: F401
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    # 2,400 modules are made and none is garbage: the collector's passes over them are a fifth of the import.
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def validate(
+    tables: Mapping[str, pd.DataFrame], checks: Sequence[Check]
+) -> dict[str, ExpectationValidationResult]:
+    """Great Expectations' answer to each check, by the check's name; nothing is written anywhere."""
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    asset = context.data_sources.add_pandas("tables").add_dataframe_asset("table")
+    whole = asset.add_batch_definition_whole_dataframe("whole")
+    answers: dict[str, ExpectationValidationResult] = {}
+    # One call for all checks of a table: Great Expectations then computes a metric that several of them need once.
+    for table, group in groupby(sorted(checks, key=_table), key=_table):
+        answers.update(_ask(whole.get_batch({"dataframe": tables[table]}), tuple(group)))
+    return answers
+
+
+def _table(check: Check) -> str:
+    return check.table
+
+
+def _ask(batch: Batch, checks: Sequence[Check]) -> dict[str, ExpectationValidationResult]:
+    from great_expectations import ExpectationSuite
+
+    meta = [{"meta": {"check": check.name}, "severity": check.severity} for check in checks]
+    expectations = [check.expectation.copy(update=update) for check, update in zip(checks, meta, strict=True)]
+    rows = list(dict.fromkeys(column for check in checks for column in check.rows))
+    form: dict[str, Any] = {"result_format": "COMPLETE", "include_unexpected_rows": False}
+    if rows:
+        form["unexpected_index_column_names"] = rows
+    results = batch.validate(
+        ExpectationSuite(name=checks[0].table, expectations=expectations), result_format=form
+    )
+    return {result.expectation_config.meta["check"]: result for result in results.results}
+
+
+def read_outcomes(checks: Iterable[Check], answers: Answers) -> tuple[Outcome, ...]:
+    """The answers in the project's own words, in the order of the checks; a check without an answer did not run."""
+    return tuple(
+        _read(check, answers[check.name]) if check.name in answers else _not_run(check) for check in checks
+    )
+
+
+def _not_run(check: Check) -> Outcome:
+    return Outcome(
+        check=check.name,
+        table=check.table,
+        severity=check.severity,
+        status="not_run",
+        expectation=check.expectation.expectation_type,
+        demanded=say_demand(check.expectation.configuration),
+        remedy=check.remedy,
+    )
+
+
+def _read(check: Check, answer: ExpectationValidationResult) -> Outcome:
+    result, raised = answer.result, _raised(answer)
+    looked_at = result.get("element_count")
+    return Outcome(
+        check=check.name,
+        table=check.table,
+        # A check that could not be computed has shown nothing: that is never a mere warning.
+        severity="critical" if raised else check.severity,
+        status="passed" if answer.success else "failed",
+        expectation=answer.expectation_config.type,
+        demanded=say_demand(answer.expectation_config),
+        remedy=check.remedy,
+        counted=looked_at,
+        unexpected=0 if answer.success else int(result.get("unexpected_count", 1)),
+        observed=raised or plain(result.get("observed_value")),
+        failing_rows=() if answer.success else _failing_rows(check, answer),
+    )
+
+
+def _raised(answer: ExpectationValidationResult) -> str | None:
+    info = answer.exception_info or {}
+    faults = [info] if "raised_exception" in info else list(info.values())
+    messages = sorted({str(fault["exception_message"]) for fault in faults if fault["raised_exception"]})
+    return f"could not be computed: {'; '.join(messages)}" if messages else None
+
+
+def _failing_rows(check: Check, answer: ExpectationValidationResult) -> tuple[dict[str, Any], ...]:
+    if not check.rows:
+        return ()
+    kwargs = answer.expectation_config.kwargs
+    looked_at = [
+        kwargs.get("column"),
+        kwargs.get("column_A"),
+        kwargs.get("column_B"),
+        *kwargs.get("column_list", ()),
+    ]
+    columns = dict.fromkeys([*check.rows, *(column for column in looked_at if column)])
+    rows = answer.result.get("unexpected_index_list") or ()
+    return tuple({column: plain(row[column]) for column in columns} for row in rows[:KEPT_ROWS])
+
+
+def say_demand(configuration: Any) -> str:
+    """The expectation as Great Expectations words it, with its limits, as plain text."""
+    from great_expectations.render.renderer.content_block import ExpectationStringRenderer
+
+    parts = ExpectationStringRenderer.render(configuration)
+    texts = [
+        Template(part.string_template["template"]).safe_substitute(part.string_template["params"])
+        for part in parts
+    ]
+    return " ".join(" ".join(texts).split())
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON knows it: NumPy scalars unpacked, floats to 6 digits, NaN and the like as None or text."""
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if value is None or value is pd.NA or value is pd.NaT:
+        return None
+    if isinstance(value, float):
+        return _plain_float(value)
+    return value if isinstance(value, str | int | bool) else str(value)
+
+
+def _plain_float(value: float) -> float | str | None:
+    if math.isnan(value):
+        return None
+    return float(f"{value:.6g}") if math.isfinite(value) else str(value)

@@ -1,0 +1,132 @@
+"""Encoded bytes to upright RGB pixels, or a reason that a person understands."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+# Named one by one: Pillow would also try formats that run other programs (EPS), that only point to data
+# elsewhere (MCIDAS, HDF5, WMF), or that are told by so little (TGA) that other files pass for them.
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "AVIF", "JPEG2000")
+
+# EXIF orientation (tag 0x0112) to the operation that makes the picture upright; 1 is upright already.
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class UndecodablePicture(ValueError):  # noqa: N818  (named for what it is)
+    """Bytes that do not give a whole picture; `reason` says why, in words."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A decoded picture.
+
+    Attributes:
+        pixels_rgb: uint8 (height, width, 3), upright.
+        mode: Pillow's name of the mode in which the file holds it: RGB, L, P, CMYK, I;16, ...
+    """
+
+    pixels_rgb: NDArray[np.uint8]
+    mode: str
+
+
+def decode_picture(data: bytes) -> Picture:
+    """Decode every pixel of a picture and turn it upright.
+
+    The first frame of an animation counts; transparent pixels lie on white; 16 bits a channel are cut to the
+    upper 8.
+
+    Raises:
+        UndecodablePicture: the bytes are empty, no picture, cut off, damaged, or too many pixels.
+    """
+    image = open_image(data)
+    mode, orientation = image.mode, read_orientation(image)
+    try:
+        image.load()
+        rgb = flatten(image)
+        if orientation in UPRIGHT:
+            rgb = rgb.transpose(UPRIGHT[orientation])
+        return Picture(np.asarray(rgb), mode)
+    except UndecodablePicture:
+        raise
+    except Exception as error:  # damaged files make Pillow's readers raise nearly anything
+        raise UndecodablePicture(describe(error, image.format)) from error
+
+
+def open_image(data: bytes) -> Image.Image:
+    """Read the header alone, and refuse a picture whose pixels would flood the memory before they are
+    decoded.
+
+    Raises:
+        UndecodablePicture: no bytes, an unknown format, a damaged header, too many pixels.
+    """
+    if not data:
+        raise UndecodablePicture("empty file (0 bytes)")
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError as error:
+        raise UndecodablePicture(f"not a picture: none of {', '.join(FORMATS)} begins like this") from error
+    except Exception as error:  # as above; a bomb of twice the limit raises here already
+        raise UndecodablePicture(describe(error, None)) from error
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and image.width * image.height > limit:
+        raise UndecodablePicture(
+            f"too large: {image.width} x {image.height} pixels, the limit is {limit} in all"
+        )
+    return image
+
+
+def read_orientation(image: Image.Image) -> int:
+    """EXIF orientation 1..8; damaged EXIF counts as none, since the pixels beside it may be whole."""
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:
+        return 1
+
+
+def flatten(image: Image.Image) -> Image.Image:
+    """A loaded picture of any mode as RGB of 8 bits, transparency composited on white."""
+    if image.mode.startswith("I"):
+        return cut_to_8_bits(image).convert("RGB")
+    if image.mode == "F":
+        raise UndecodablePicture(
+            "floating-point pixels have no fixed range: save it with 8 or 16 bits a channel"
+        )
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def cut_to_8_bits(image: Image.Image) -> Image.Image:
+    """The upper 8 of 16 bits of a grey picture; Pillow's own conversion would clip all above 255 to white."""
+    levels = np.asarray(image).astype(np.int64)
+    if levels.size and (levels.min() < 0 or levels.max() > 65535):
+        raise UndecodablePicture("32-bit grey levels beyond 0..65535: save it with 8 or 16 bits a channel")
+    return Image.fromarray((levels >> 8).astype(np.uint8))
+
+
+def describe(error: Exception, image_format: str | None) -> str:
+    """One line on what went wrong inside a decoder: no memory addresses, no paths."""
+    if isinstance(error, Image.DecompressionBombError):
+        return f"too large: {error}"
+    what = f"{image_format} picture" if image_format else "picture"
+    said = " ".join(str(error).split()) or type(error).__name__
+    cut = "truncated" in said or isinstance(error, EOFError)
+    return f"{'truncated' if cut else 'damaged'} {what}: {said}"

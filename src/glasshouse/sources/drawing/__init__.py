@@ -1,0 +1,1 @@
+"""What the drawn worlds share: colours, random fields, polygons, compositing, and drawing in parallel."""

@@ -1,0 +1,98 @@
+"""A source whose pictures are drawn when they are asked for, by several processes, in the order of their numbers."""
+
+from __future__ import annotations
+
+import io
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from tqdm import tqdm
+
+from glasshouse.geometry.rle import encode_mask
+from glasshouse.sources.drawing.objects import Drawing
+from glasshouse.sources.example import Example, ObjectLabel
+
+JPEG_QUALITY = 93
+CHUNK = 16  # pictures a process draws before it hands them over
+
+Draw = Callable[[int, int, int], Drawing]
+
+
+@dataclass(frozen=True)
+class DrawnSource:
+    """Pictures 0 .. pictures - 1 of a drawn world, as JPEG files.
+
+    draw: (seed, index, size_px) -> Drawing, a function of a module; name: first part of every file name;
+    workers: processes that draw (1 = this one draws; from 2 on, a script that iterates must be importable
+    without side effects where processes are spawned). The first n pictures of any set are those of a larger one.
+    """
+
+    draw: Draw
+    name: str
+    categories: tuple[str, ...]
+    pictures: int
+    size_px: int
+    seed: int
+    workers: int = 2
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where a count or size is out of its range."""
+        for field, low, high in (("pictures", 0, 10**7), ("size_px", 16, 4096), ("workers", 1, 256)):
+            value = getattr(self, field)
+            if not low <= value <= high:
+                raise ValueError(f"The '{field}' of drawn pictures must be {low} to {high}. Got {value!r} instead.")
+        if self.seed < 0:
+            raise ValueError(f"The 'seed' of drawn pictures must be 0 or more. Got {self.seed!r} instead.")
+
+    def __len__(self) -> int:
+        """Number of pictures."""
+        return self.pictures
+
+    def __iter__(self) -> Iterator[Example]:
+        """The pictures in the order of their numbers, with a progress bar on a terminal."""
+        with (
+            closing(self._drawn()) as examples,
+            tqdm(total=self.pictures, desc=f"drawing {self.name}s", unit="picture", disable=None) as bar,
+        ):
+            for example in examples:
+                yield example
+                bar.update()
+
+    def _drawn(self) -> Iterator[Example]:
+        make = partial(draw_example, self.draw, self.name, self.seed, self.size_px)
+        if self.workers == 1 or self.pictures <= CHUNK:
+            yield from map(make, range(self.pictures))
+            return
+        with multiprocessing.Pool(self.workers, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+            yield from pool.imap(make, range(self.pictures), CHUNK)
+
+
+def draw_example(draw: Draw, name: str, seed: int, size_px: int, index: int) -> Example:
+    """Picture `index` as an encoded example, its label the category that takes up most of it (None without objects)."""
+    drawing = draw(seed, index, size_px)
+    objects = tuple(
+        ObjectLabel(item.label, item.box_xyxy_px, mask=encode_mask(drawing.ids == item.object_id)) for item in drawing.objects
+    )
+    return Example(f"{name}-{index:05d}.jpg", encode_jpeg(drawing.pixels), find_prominent(drawing), objects)
+
+
+def find_prominent(drawing: Drawing) -> str | None:
+    """The category with the largest visible area, the earlier one where two are equal; None without objects."""
+    areas: dict[str, int] = {}
+    for item in drawing.objects:
+        areas[item.label] = areas.get(item.label, 0) + item.area_px
+    return max(areas, key=lambda label: areas[label]) if areas else None
+
+
+def encode_jpeg(pixels: NDArray[np.uint8]) -> bytes:
+    """RGB pixels (H, W, 3) as a JPEG file with full colour resolution (4:4:4)."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+    return file.getvalue()

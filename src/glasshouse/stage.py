@@ -1,0 +1,232 @@
+"""What every stage script stands in: params checked, phases clocked, a journal written, faults told in sentences.
+
+with stage("split") as run:
+    with run.phase("work"):
+        table = ...
+    run.guard({"split": table})
+"""
+
+from __future__ import annotations
+
+import dis
+import errno
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from glasshouse.params import View, read_view
+from glasshouse.tracking.git import read_commit
+from glasshouse.tracking.journal import Journal, merge_epochs, read_executions
+from glasshouse.tracking.live import Live, is_wanted
+from glasshouse.tracking.page import write_page
+from glasshouse.tracking.state import digest_values, read_state
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from glasshouse.quality.checks import Verdict
+
+LIVE_STAGES = ("train_head", "fine_tune")  # those with epochs
+FULL = (errno.ENOSPC, errno.EDQUOT)
+SURROUNDINGS = (*FULL, errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EMFILE)
+
+
+class Clock:
+    """Wall seconds of named phases; a phase inside another stops the outer one's clock. The rest is `other`."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._names, self._since = ["other"], time.perf_counter()
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Charge the time inside to `name`."""
+        self.charge()
+        self._names.append(name)
+        try:
+            yield
+        finally:
+            self.charge()
+            self._names.pop()
+
+    def charge(self) -> None:
+        """Book the time since the last booking."""
+        now = time.perf_counter()
+        self.seconds[self._names[-1]] = self.seconds.get(self._names[-1], 0.0) + now - self._since
+        self._since = now
+
+
+class Stage:
+    """One execution of a stage, as its script sees it."""
+
+    def __init__(self, name: str, root: Path) -> None:
+        imported = seconds_since_process_start()
+        self.clock = Clock()
+        self.clock.seconds["import"] = imported
+        self.name, self.root = name, root
+        with self.clock.phase("track"):
+            self.params: View = read_view(name, root / "params.yaml")
+            state = read_state(root)
+            self._folder = write_page(root, state)
+            about = {"params": digest_values(state.params), "commit": read_commit(root)}
+            self.journal = Journal(self._folder, name, about)
+            self._live = Live(root, self.journal.path) if name in LIVE_STAGES and is_wanted() else None
+        self._first_epoch = True
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Clock what stands inside: `work` for drawing, training and predicting, `import` for heavy packages."""
+        with self.clock.phase(name):
+            yield
+
+    def guard(self, tables: Mapping[str, DataFrame]) -> Verdict:
+        """Check what the stage wrote; raises GuardFailure on a critical finding."""
+        with self.clock.phase("guard"):
+            from glasshouse.quality.guard import GuardFailure, guard
+
+            try:
+                verdict = guard(self.name, tables, self.params.quality, self.root / "reports" / "quality")
+            except GuardFailure as failure:
+                self.journal.guard(passed=False, message=str(failure))
+                raise
+            self.journal.guard(passed=not verdict.critical)
+            return verdict
+
+    def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Note one epoch's figures (counted from 1) in the journal, whence they appear in MLflow."""
+        with self.clock.phase("track"):
+            if self._first_epoch and epoch > 1:
+                self.journal.resumed(epoch - 1)
+            self._first_epoch = False
+            self.journal.epoch(epoch, {name: value for name, value in metrics.items() if name != "epoch"})
+            if self._live:
+                self._live.look()
+
+    def history(self, rows: list[dict[str, Any]]) -> None:
+        """Note those epochs of a whole history that no journal has: a kill between checkpoint and journal loses one."""
+        with self.clock.phase("track"):
+            known = {epoch.step for epoch in merge_epochs(read_executions(self._folder, self.name))}
+        for row in rows:
+            if row["epoch"] not in known:
+                self._first_epoch = False
+                self.epoch(row["epoch"], row)
+
+    def metrics(self, metrics: Mapping[str, Any]) -> None:
+        """Note the state's scores, nested as in metrics.json: they reach MLflow even when the files are gone by then."""
+        with self.clock.phase("track"):
+            self.journal.metrics(metrics)
+
+    def close(self, error: BaseException | None) -> None:
+        """Write phases and the end, and print where the time went."""
+        with self.clock.phase("track"):
+            self._write_end(error)
+            self.journal.close()
+            if self._live:
+                self._live.finish()
+        print(f"{self.name}: {say_phases(self.clock.seconds)}", flush=True)
+
+    def _write_end(self, error: BaseException | None) -> None:
+        self.clock.charge()
+        for name, seconds in self.clock.seconds.items():
+            self.journal.phase(name, seconds)
+        if error is None:
+            self.journal.end("ok")
+        elif isinstance(error, KeyboardInterrupt):
+            self.journal.end("interrupted", "stopped from the keyboard")
+        else:
+            text = "".join(traceback.format_exception(error))
+            self.journal.end("failed", f"{type(error).__name__}: {error}", text)
+
+
+@contextmanager
+def stage(name: str, root: Path = Path(".")) -> Iterator[Stage]:
+    """One execution of the stage `name` in the project's folder `root`.
+
+    Whatever a person can put right ends in a message without a traceback and status 1: faults of params.yaml (all at
+    once, before anything else), findings of the guard, pictures and files that cannot be used, a full disk. Ctrl-C ends
+    in status 130. Any other exception is a fault of the program, and keeps its traceback.
+    """
+    run = None
+    try:
+        run = Stage(name, root)
+        yield run
+    except SystemExit as leaving:
+        _close(run, leaving if leaving.code else None)
+        raise
+    except KeyboardInterrupt as error:
+        _close(run, error)
+        print(f"{name}: stopped. `dvc repro` goes on from here.", file=sys.stderr)
+        raise SystemExit(130) from None
+    except Exception as error:
+        _close(run, error)
+        if not is_expected(error):
+            raise
+        print(say_fault(name, error, root), file=sys.stderr)
+        raise SystemExit(1) from None
+    else:
+        _close(run, None)
+
+
+def is_expected(error: Exception) -> bool:
+    """Whether a person can put the cause right: a room's own kind of exception, a ValueError that a room raises, the disk."""
+    if isinstance(error, OSError):
+        return error.errno in SURROUNDINGS
+    if type(error).__module__.startswith("glasshouse."):
+        return True
+    return (
+        isinstance(error, ValueError)
+        and error.__traceback__ is not None
+        and _is_raised_here(error.__traceback__)
+    )
+
+
+def say_fault(name: str, error: Exception, root: Path) -> str:
+    """The message for an expected fault."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        place = f" while writing {error.filename}" if error.filename else ""
+        return f"{name}: the disk is full{place}. Free some space in {root.resolve()}; `dvc repro` goes on from here."
+    if isinstance(error, OSError) and error.filename:
+        return f"{name}: {error.filename}: {error.strerror}."
+    text = str(error) or type(error).__name__
+    return text if text.startswith(name) else f"{name}: {text}"
+
+
+def say_phases(seconds: Mapping[str, float]) -> str:
+    """`12.3 s (import 1.0, work 11.0, ...)`."""
+    parts = ", ".join(f"{name} {value:.1f}" for name, value in seconds.items())
+    return f"{sum(seconds.values()):.1f} s ({parts})"
+
+
+def seconds_since_process_start() -> float:
+    """Wall seconds since the interpreter was started; where /proc is missing (macOS) the CPU seconds, which are near."""
+    path = Path("/proc/self/stat")
+    if not path.is_file():
+        return time.process_time()
+    ticks = int(
+        path.read_text().rpartition(")")[2].split()[19]
+    )  # starttime, field 22; the name before may hold spaces
+    return max(time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK"), 0.0)
+
+
+def _close(run: Stage | None, error: BaseException | None) -> None:
+    if run is None:
+        return
+    try:
+        run.close(error)
+    except OSError as fault:  # a full disk must not hide the error that came first
+        print(f"{run.name}: the journal cannot be written ({fault.strerror}).", file=sys.stderr)
+
+
+def _is_raised_here(trace: TracebackType) -> bool:
+    """Whether the innermost frame is of this package and stands at a `raise` (not at a call into compiled code)."""
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    code = trace.tb_frame.f_code
+    module = str(trace.tb_frame.f_globals.get("__name__", ""))
+    return module.startswith("glasshouse.") and dis.opname[code.co_code[trace.tb_lasti]] == "RAISE_VARARGS"

@@ -1,0 +1,1 @@
+"""The tables and picture shards that pass between the stages."""

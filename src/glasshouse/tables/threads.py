@@ -1,0 +1,33 @@
+"""Work on pictures in threads, results in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# Pillow, hashlib and NumPy let go of the interpreter lock, so two threads fill two cores; more would hold
+# more pictures.
+THREADS = 2
+
+
+def map_in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
+    """Pairs (item, function(item)) in the items' order; only a few items are taken ahead, so memory stays
+    bounded.
+
+    Raises:
+        Exception: whatever the function raises, at its item's turn.
+    """
+    with ThreadPoolExecutor(THREADS) as pool:
+        waiting: deque[tuple[Item, Future[Result]]] = deque()
+        for item in items:
+            waiting.append((item, pool.submit(function, item)))
+            if len(waiting) > 4 * THREADS:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        for last, future in waiting:
+            yield last, future.result()

@@ -1,0 +1,1 @@
+"""What ran and what came of it: files are the truth (state, journal), MLflow is their mirror."""

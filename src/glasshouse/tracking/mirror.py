@@ -1,0 +1,237 @@
+"""Runs in MLflow that show what the journals tell: one parent a pipeline state, one child a stage that really ran.
+
+Everything here may be repeated at any time: what is there already is found by its tags, and only what is missing is
+written.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glasshouse.tracking.journal import (
+    Execution,
+    list_stages,
+    list_states,
+    merge_epochs,
+    read_about,
+    read_executions,
+)
+from glasshouse.tracking.store import AFTERWARDS, Patience, Store, alone, connect
+
+if TYPE_CHECKING:
+    from mlflow.entities import Metric, Run
+
+STATE, KIND, STAGE, CREATED = "glasshouse.state", "glasshouse.kind", "glasshouse.stage", "glasshouse.created"
+COUNT, MIRRORED, ERROR = "glasshouse.run_count", "glasshouse.mirrored", "glasshouse.error"
+STATUSES = {
+    "running": "RUNNING",
+    "ok": "FINISHED",
+    "failed": "FAILED",
+    "interrupted": "KILLED",
+    "killed": "KILLED",
+}
+PARAMS_A_CALL, METRICS_A_CALL = 100, 1000  # MLflow's limits
+
+Point = tuple[str, int, float]  # name, step, value
+
+
+class Mirror:
+    """The runs of one project in one experiment of one store."""
+
+    def __init__(self, root: Path, store: Store, experiment: str, patience: Patience = AFTERWARDS) -> None:
+        self.root, self.store, self.experiment = root, store, experiment
+        with alone(root):  # two processes must not create the database, or the experiment, at once
+            self.client = connect(store, patience)
+            self.experiment_id = self._open_experiment()
+
+    def open_parent(self, about: Mapping[str, Any]) -> Run:
+        """The one parent run of a state, with all its params; `about` is the state's page in the journal."""
+        tags = {KIND: "pipeline", STATE: about["state"]}
+        run = self._only_run(tags, name=about["name"], start_time=about["time"])
+        self._log_params(run, about["params"])
+        return run
+
+    def open_child(self, parent: Run, stage: str, start_time: float) -> Run:
+        """The one child run of a stage in its parent's state."""
+        tags = {KIND: "stage", STATE: parent.data.tags[STATE], STAGE: stage}
+        tags["mlflow.parentRunId"] = parent.info.run_id
+        return self._only_run(tags, name=stage, start_time=start_time)
+
+    def read_points(self, run: Run) -> set[Point]:
+        """Every point of every curve that the run holds already."""
+        histories = (self.client.get_metric_history(run.info.run_id, name) for name in run.data.metrics)
+        return {(point.key, point.step, point.value) for history in histories for point in history}
+
+    def show_stage(self, run: Run, known: set[Point], executions: list[Execution]) -> int:
+        """Bring a child up to its journals; `known` grows by what is written. Returns the number of new points."""
+        missing = [
+            metric for metric in _points(executions) if (metric.key, metric.step, metric.value) not in known
+        ]
+        self.log_metrics(run.info.run_id, missing)
+        known.update((metric.key, metric.step, metric.value) for metric in missing)
+        last = executions[-1]
+        tags = {COUNT: str(len(executions)), MIRRORED: _fingerprint(executions)}
+        if last.resumed_from is not None:
+            tags["glasshouse.resumed_from"] = str(last.resumed_from)
+        if last.guard is not None:
+            tags["glasshouse.guard"] = "passed" if last.guard["passed"] else "failed"
+        tags[ERROR] = str((last.end or {}).get("message", ""))
+        self.set_tags(run, tags)
+        self.set_status(run, STATUSES[last.status], last.last_time)
+        return len(missing)
+
+    def show_state(self, folder: Path) -> tuple[Run, int, int]:
+        """Bring the parent and all children of a state up to its journals: parent, children, new points."""
+        about = read_about(folder)
+        parent = self.open_parent(about)
+        points, journals = 0, {stage: read_executions(folder, stage) for stage in list_stages(folder)}
+        for stage, executions in journals.items():
+            child = self.open_child(parent, stage, executions[0].start_time)
+            if child.data.tags.get(MIRRORED) != _fingerprint(executions):
+                points += self.show_stage(child, self.read_points(child), executions)
+        self.close_parent(parent, journals)
+        return parent, len(journals), points
+
+    def close_parent(self, parent: Run, journals: Mapping[str, list[Execution]]) -> None:
+        """Status, time and seconds of the parent by what its stages came to."""
+        lasts = {stage: executions[-1] for stage, executions in journals.items()}
+        found = {execution.status for execution in lasts.values()}
+        status = next(
+            (name for name in ("running", "killed", "interrupted", "failed") if name in found), "ok"
+        )
+        self.set_tags(parent, {f"stage.{stage}": execution.status for stage, execution in lasts.items()})
+        self.log_values(
+            parent, {f"seconds/{stage}": _spent(executions) for stage, executions in journals.items()}
+        )
+        known_end = (parent.info.end_time or time.time() * 1000) / 1000
+        end_time = max((execution.last_time for execution in lasts.values()), default=known_end)
+        self.set_status(parent, STATUSES[status], end_time)
+
+    def reap(self) -> None:
+        """End what is called RUNNING here though its process died: this project's journals know."""
+        for run in self._search({KIND: "stage"}, "attributes.status = 'RUNNING'"):
+            for folder in list_states(self.root):
+                tags = run.data.tags
+                if not tags[STATE].startswith(folder.name):
+                    continue
+                executions = read_executions(folder, tags[STAGE])
+                if executions and executions[-1].status != "running":
+                    self.show_state(folder)
+
+    def log_values(self, run: Run, values: Mapping[str, float]) -> int:
+        """Single figures (step 0), where they differ from those that the run holds."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        fresh = [
+            Metric(name, value, now, 0)
+            for name, value in values.items()
+            if run.data.metrics.get(name) != value
+        ]
+        self.log_metrics(run.info.run_id, fresh)
+        return len(fresh)
+
+    def log_metrics(self, run_id: str, metrics: list[Metric]) -> None:
+        """Points in as many calls as the store wants."""
+        for start in range(0, len(metrics), METRICS_A_CALL):
+            self.client.log_batch(run_id, metrics=metrics[start : start + METRICS_A_CALL])
+
+    def set_tags(self, run: Run, tags: Mapping[str, str]) -> None:
+        """Tags, where they differ from those that the run holds."""
+        from mlflow.entities import RunTag
+
+        fresh = [RunTag(key, value) for key, value in tags.items() if run.data.tags.get(key, "") != value]
+        if fresh:
+            self.client.log_batch(run.info.run_id, tags=fresh)
+            run.data.tags.update({tag.key: tag.value for tag in fresh})
+
+    def set_status(self, run: Run, status: str, end_time: float) -> None:
+        """Status and, for a run that is over, its end (seconds since 1970)."""
+        end_ms = int(end_time * 1000)
+        if status == "RUNNING":
+            if run.info.status != status:
+                self.client.update_run(run.info.run_id, status=status)
+        elif (run.info.status, run.info.end_time) != (status, end_ms):
+            self.client.set_terminated(run.info.run_id, status, end_ms)
+
+    def _open_experiment(self) -> str:
+        from mlflow.exceptions import MlflowException
+
+        found = self.client.get_experiment_by_name(self.experiment)
+        if found is None:
+            try:
+                return str(self.client.create_experiment(self.experiment, self.store.artifacts))
+            except MlflowException:  # another machine was faster: then it is there now
+                found = self.client.get_experiment_by_name(self.experiment)
+                if found is None:
+                    raise
+        if found.lifecycle_stage == "deleted":
+            raise ValueError(
+                f"the experiment {self.experiment!r} was deleted in {self.store.shown}: restore it "
+                f"(mlflow experiments restore --experiment-id {found.experiment_id}), or set another name in "
+                "params.yaml tracking.experiment."
+            )
+        return str(found.experiment_id)
+
+    def _only_run(self, tags: Mapping[str, str], name: str, start_time: float) -> Run:
+        """The oldest run with these tags, made where there is none; younger ones (of a race) are deleted."""
+        runs = self._search(tags)
+        if not runs:
+            whole = {
+                **tags,
+                CREATED: str(time.time_ns()),
+                "mlflow.runName": name,
+                "mlflow.source.name": "dvc repro",
+            }
+            self.client.create_run(self.experiment_id, int(start_time * 1000), whole)
+            runs = self._search(tags)
+        first, *later = sorted(runs, key=lambda run: (int(run.data.tags[CREATED]), run.info.run_id))
+        for run in later:
+            self.client.delete_run(run.info.run_id)
+        return first
+
+    def _search(self, tags: Mapping[str, str], condition: str = "") -> list[Run]:
+        named = [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
+        text = " and ".join([*named, condition] if condition else named)
+        return list(self.client.search_runs([self.experiment_id], text, max_results=1000))
+
+    def _log_params(self, run: Run, params: Mapping[str, Any]) -> None:
+        from mlflow.entities import Param
+
+        missing = [Param(key, str(value)) for key, value in params.items() if key not in run.data.params]
+        for start in range(0, len(missing), PARAMS_A_CALL):
+            self.client.log_batch(run.info.run_id, params=missing[start : start + PARAMS_A_CALL])
+        run.data.params.update({param.key: param.value for param in missing})
+
+
+def _points(executions: list[Execution]) -> Iterable[Metric]:
+    """The stage's curve over the epochs, and the seconds of its phases over its executions."""
+    from mlflow.entities import Metric
+
+    for epoch in merge_epochs(executions):
+        for name, value in epoch.metrics.items():
+            yield Metric(name, value, int(epoch.time * 1000), epoch.step)
+    for execution in executions:
+        if execution.end is None:
+            continue
+        for name, value in {**execution.phases, "total": execution.seconds}.items():
+            yield Metric(f"seconds/{name}", value, int(execution.last_time * 1000), execution.number)
+
+
+def _spent(executions: list[Execution]) -> float:
+    """Seconds of the last execution and of those cut off before it, which it took up."""
+    seconds = executions[-1].seconds
+    for execution in reversed(executions[:-1]):
+        if execution.status == "ok":
+            break
+        seconds += execution.seconds
+    return round(seconds, 3)
+
+
+def _fingerprint(executions: list[Execution]) -> str:
+    """Changes whenever a journal grows or its process ends."""
+    size = sum(execution.path.stat().st_size for execution in executions)
+    return f"{len(executions)} {size} {executions[-1].status}"

@@ -1,0 +1,24 @@
+"""A state's own page in the journal: what its parent run in MLflow needs, should its files be gone by then."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from glasshouse.params import flatten, read_params
+from glasshouse.tracking.journal import ABOUT, state_folder, write_about
+from glasshouse.tracking.pipeline import PARAMS
+from glasshouse.tracking.state import State
+
+
+def write_page(root: Path, state: State) -> Path:
+    """Write the page where it is missing; returns the state's folder. Raises ParamsError."""
+    folder = state_folder(root, state.id)
+    if (folder / ABOUT).is_file():
+        return folder
+    params = read_params(root / PARAMS)
+    parts = (params.model.backbone, params.model.neck, params.model.head)
+    name = f"{' '.join(part.name for part in parts)} {state.id[:8]}"
+    about = {"state": state.id, "name": name, "time": round(time.time(), 3), "params": flatten(params)}
+    write_about(folder, {**about, "sources": state.sources})
+    return folder

@@ -1,0 +1,136 @@
+"""Where MLflow's runs are kept, and how to reach it without waiting for a server that is away."""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+PREFLIGHT_SECONDS = 2.0
+LOCK_SECONDS = 60.0
+QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
+
+
+class StoreAway(RuntimeError):
+    """MLflow cannot be reached, or broke off: nothing is lost, for the journal holds everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long one request to a server may take, in seconds, and how often it is tried again."""
+
+    timeout_s: int
+    retries: int
+
+
+DURING_TRAINING = Patience(timeout_s=3, retries=1)
+AFTERWARDS = Patience(timeout_s=20, retries=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Address of runs and registry; `artifacts` is where new experiments keep files, None where a server decides."""
+
+    uri: str
+    artifacts: str | None
+
+    @property
+    def shown(self) -> str:
+        """The address without a user's name or password."""
+        parts = urlsplit(self.uri)
+        return (
+            self.uri
+            if "@" not in parts.netloc
+            else self.uri.replace(parts.netloc, parts.netloc.split("@")[-1])
+        )
+
+    @property
+    def is_server(self) -> bool:
+        """Whether it is reached by HTTP."""
+        return urlsplit(self.uri).scheme in ("http", "https")
+
+
+def locate_store(root: Path) -> Store:
+    """MLFLOW_TRACKING_URI where it is set, else `mlflow.db` and `mlruns/` in the project's folder."""
+    root = root.resolve()
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
+    remote = urlsplit(uri).scheme in ("http", "https", "databricks")
+    return Store(uri, None if remote else (root / "mlruns").as_uri())
+
+
+def connect(store: Store, patience: Patience) -> MlflowClient:
+    """A client; raises StoreAway within PREFLIGHT_SECONDS where no server answers. Imports MLflow only after that."""
+    if store.is_server:
+        _knock(store)
+    os.environ.update(QUIET)
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(patience.timeout_s))
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", str(patience.retries))
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", "0.5")
+    from mlflow import MlflowClient
+
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    with spoken(store):
+        return MlflowClient(store.uri)
+
+
+@contextmanager
+def spoken(store: Store) -> Iterator[None]:
+    """Turn what MLflow raises, when its store breaks off, into StoreAway with one line of text."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except (MlflowException, http.client.HTTPException, OSError) as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise StoreAway(f"MLflow at {store.shown} broke off: {lines[0][:300]}") from error
+
+
+@contextmanager
+def alone(root: Path) -> Iterator[None]:
+    """Keep other processes of this project from creating runs at the same time; raises StoreAway after LOCK_SECONDS."""
+    path = root / ".glasshouse" / "mirror.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as stream:
+        deadline = time.monotonic() + LOCK_SECONDS
+        while not _seize(stream.fileno()):
+            if time.monotonic() > deadline:
+                raise StoreAway(f"another process has held {path} for {LOCK_SECONDS:.0f} s: end it, or wait.")
+            time.sleep(0.05)
+        yield
+
+
+def _seize(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _knock(store: Store) -> None:
+    """One short request; any answer below 500 will do, for some servers have no /health."""
+    parts = urlsplit(store.uri)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=PREFLIGHT_SECONDS)
+    try:
+        connection.request("GET", f"{parts.path.rstrip('/')}/health")
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        raise StoreAway(f"MLflow at {store.shown} does not answer ({error}).") from error
+    finally:
+        connection.close()
+    if status >= 500:
+        raise StoreAway(f"MLflow at {store.shown} answers with status {status}.")

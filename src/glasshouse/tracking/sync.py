@@ -1,0 +1,182 @@
+"""`glasshouse runs sync`: MLflow brought up to the files, of this state and of every state that has a journal."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glasshouse.tracking.digests import Digests
+from glasshouse.tracking.git import has_changes, read_commit
+from glasshouse.tracking.journal import list_states, read_executions, state_folder
+from glasshouse.tracking.mirror import Mirror
+from glasshouse.tracking.outcome import MANIFEST, Outcome, flatten_scores, read_outcome
+from glasshouse.tracking.page import write_page
+from glasshouse.tracking.pipeline import PARAMS, look_up, read_yaml
+from glasshouse.tracking.registry import register
+from glasshouse.tracking.state import read_state
+from glasshouse.tracking.store import AFTERWARDS, Patience, Store, alone, locate_store, spoken
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+ARTIFACTS, WHOLE, COMMIT, DIRTY = (
+    "glasshouse.artifacts",
+    "glasshouse.whole",
+    "glasshouse.commit",
+    "glasshouse.dirty",
+)
+HEADLINES = ("mAP_50_95", "mAP_50", "accuracy")  # of the scores that a model's version carries
+
+
+@dataclass(slots=True)
+class Report:
+    """What a sync found and did."""
+
+    store: str
+    state: str
+    parent: str | None = None  # run id of the present state
+    states: int = 0
+    children: int = 0
+    points: int = 0  # new points on curves
+    scores: int = 0  # new or changed figures of the present state
+    files: int = 0  # uploaded
+    version: str | None = None
+    new_version: bool = False
+    faults: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        head = f"MLflow at {self.store}: {self.states} states, {self.children} stage runs; new: {self.points} points, "
+        lines = [f"{head}{self.scores} scores, {self.files} files"]
+        if self.parent is not None:
+            lines.append(f"state {self.state[:12]} is run {self.parent}")
+        if self.version is not None:
+            lines.append(
+                f"model {self.version} {'registered' if self.new_version else 'was registered before'}"
+            )
+        return "\n".join([*lines, *(f"not mirrored: {fault}" for fault in self.faults)])
+
+
+def sync(root: Path, store: Store | None = None, patience: Patience = AFTERWARDS) -> Report:
+    """Bring MLflow up to the files of the project in `root`; may be repeated and cut off at any time.
+
+    Raises StoreAway where the store does not answer or breaks off, ValueError for files that cannot be believed.
+    """
+    store = store or locate_store(root)
+    state, outcome = read_state(root), read_outcome(root)
+    folder = state_folder(root, state.id)
+    if outcome.metrics or folder.is_dir():
+        write_page(root, state)
+    settings = look_up(read_yaml(root / PARAMS), "tracking")
+    report = Report(store.shown, state.id, faults=outcome.faults)
+    mirror = Mirror(root, store, settings["experiment"], patience)
+    with spoken(store), alone(root):
+        for place in list_states(root):
+            parent, children, points = mirror.show_state(place)
+            report.states, report.children = report.states + 1, report.children + children
+            report.points += points
+            if place == folder:
+                _show_present(mirror, parent, outcome, settings["model_name"], report, children == 0)
+            else:
+                mirror.log_values(parent, _last_scores(place))
+    return report
+
+
+def _show_present(
+    mirror: Mirror, parent: Run, outcome: Outcome, model_name: str, report: Report, childless: bool
+) -> None:
+    report.parent = parent.info.run_id
+    scores = outcome.metrics or _last_scores(state_folder(mirror.root, report.state))
+    report.scores = mirror.log_values(parent, scores)
+    if childless:  # everything came from a cache: the curves have no other run to stand in
+        report.points += _show_histories(mirror, parent, outcome.histories)
+    report.files = _upload(mirror, parent, outcome)
+    _show_manifest(mirror, parent, outcome)
+    digests = {f"dvc.{path}": digest for path, digest in outcome.data_digests.items()}
+    mirror.set_tags(
+        parent, {**digests, **_git_tags(mirror.root, parent), WHOLE: str(outcome.is_whole).lower()}
+    )
+    if outcome.network is not None and scores:
+        headlines = {name: scores[name] for name in HEADLINES if name in scores}
+        version, report.new_version = register(mirror, parent, outcome.network, model_name, headlines)
+        report.version = f"{model_name} version {version}"
+
+
+def _last_scores(folder: Path) -> dict[str, float]:
+    """The scores that the state's last sound evaluation put into its journal."""
+    for execution in reversed(read_executions(folder, "evaluate")):
+        if execution.status == "ok" and execution.metrics:
+            return flatten_scores(execution.metrics, str(execution.path))
+    return {}
+
+
+def _show_histories(mirror: Mirror, parent: Run, histories: Mapping[str, list[dict[str, float]]]) -> int:
+    from mlflow.entities import Metric
+
+    known = mirror.read_points(parent)
+    points = [
+        Metric(f"{stage}/{name}", float(value), parent.info.start_time, int(row["epoch"]))
+        for stage, rows in histories.items()
+        for row in rows
+        for name, value in row.items()
+        if name != "epoch" and isinstance(value, int | float)
+    ]
+    missing = [point for point in points if (point.key, point.step, point.value) not in known]
+    mirror.log_metrics(parent.info.run_id, missing)
+    return len(missing)
+
+
+def _upload(mirror: Mirror, parent: Run, outcome: Outcome) -> int:
+    """Pages and figures, where they differ from those uploaded last; returns the number of files."""
+    files = [(folder, path) for folder, paths in outcome.pages.items() for path in paths]
+    files += [
+        ("project", Path(name)) for name in (PARAMS, "dvc.yaml", "dvc.lock") if (mirror.root / name).is_file()
+    ]
+    digests = Digests(mirror.root)
+    listing = json.dumps([(folder, path.as_posix(), digests.digest(path)) for folder, path in files])
+    seal = hashlib.sha256(listing.encode()).hexdigest()
+    if parent.data.tags.get(ARTIFACTS) == seal:
+        return 0
+    for folder, path in files:
+        target = _artifact_folder(folder, path)
+        mirror.client.log_artifact(parent.info.run_id, str(mirror.root / path), target)
+    mirror.set_tags(parent, {ARTIFACTS: seal})
+    return len(files)
+
+
+def _artifact_folder(folder: str, path: Path) -> str:
+    """`evaluate/test` for reports/evaluate/test/x.png: what lies below the folder keeps its place."""
+    return path.parent.as_posix().removeprefix("reports/") if folder != "project" else folder
+
+
+def _show_manifest(mirror: Mirror, parent: Run, outcome: Outcome) -> None:
+    """The data set of the state as an input of its run, by the digest that dvc.lock has of it."""
+    digest = next(
+        (outcome.data_digests[path] for path in ("data/raw", MANIFEST) if path in outcome.data_digests), None
+    )
+    if digest is None or not (mirror.root / MANIFEST).is_file():
+        return
+    if any(entry.dataset.digest == digest for entry in parent.inputs.dataset_inputs):
+        return
+    import mlflow.data
+    import pandas as pd
+    from mlflow.entities import DatasetInput, InputTag
+
+    source = parent.data.params.get("dataset.source", "pictures")
+    images = pd.read_parquet(mirror.root / MANIFEST)
+    manifest = mlflow.data.from_pandas(images, source=MANIFEST, name=source, digest=digest)  # type: ignore[attr-defined]
+    tags = [InputTag("mlflow.data.context", "training")]
+    mirror.client.log_inputs(parent.info.run_id, [DatasetInput(manifest._to_mlflow_entity(), tags)])
+
+
+def _git_tags(root: Path, parent: Run) -> dict[str, str]:
+    """The commit that holds this state; a clean one, once found, stands."""
+    if parent.data.tags.get(DIRTY) == "false":
+        return {}
+    commit = read_commit(root)
+    if commit is None:
+        return {}
+    return {COMMIT: commit, "mlflow.source.git.commit": commit, DIRTY: str(has_changes(root)).lower()}

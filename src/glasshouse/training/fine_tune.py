@@ -1,0 +1,85 @@
+"""Second training: the network from a chosen layer upwards, at a lower rate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from glasshouse.inputs.stream import Pictures, steps_per_epoch, training_stream
+from glasshouse.models.network import Network, freeze
+from glasshouse.params import Augment, FineTune
+from glasshouse.training.checkpoints import Checkpoint
+from glasshouse.training.fit import Row, build_optimizer, fit
+from glasshouse.training.learner import Learner
+
+
+def fine_tune(
+    network: Network,
+    pictures: Pictures,
+    params: FineTune,
+    augment: Augment,
+    *,
+    seed: int,
+    fill: float,
+    checkpoint: Checkpoint,
+    validate: Callable[[], Row],
+    on_epoch: Callable[[int, Row], None] | None = None,
+) -> list[Row]:
+    """Train the network from `unfreeze_from` upwards; changes it in place and leaves the averaged weights in it.
+
+    Args:
+        network: with a trained head.
+        pictures: of the training split.
+        params: epochs, rate, what is free.
+        augment: ranges; the last `mosaic_off_epochs` see single pictures only, as the network will in use.
+        seed: of order and augmentation.
+        fill: grey level outside of moved pictures.
+        checkpoint: of this training.
+        validate: scores of the network as it stands; asked every `validate_every` epochs and at the end.
+        on_epoch: told each row of the history.
+
+    Returns:
+        The history, one row an epoch.
+    """
+    freeze(network, params.unfreeze_from, batch_norm=params.batch_norm)
+    steps = steps_per_epoch(len(pictures), params.batch_size)
+    has_boxes = pictures.label is None
+
+    def mosaic(epoch: int) -> float:
+        return augment.mosaic if has_boxes and epoch < params.epochs - augment.mosaic_off_epochs else 0.0
+
+    def stream(first: int, last: int) -> Any:
+        return training_stream(
+            pictures,
+            batch_size=params.batch_size,
+            seed=seed,
+            augment=augment,
+            mosaic=mosaic,
+            encode=network.head.encode,
+            first_step=first,
+            last_step=last,
+            fill=fill,
+        )
+
+    def validated(epoch: int) -> Row:
+        due = epoch % params.validate_every == 0 or epoch == params.epochs
+        return {f"valid_{name}": value for name, value in validate().items()} if due else {}
+
+    optimizer = build_optimizer(
+        learning_rate=params.learning_rate,
+        warmup_steps=params.warmup_epochs * steps,
+        total_steps=params.epochs * steps,
+        weight_decay=params.weight_decay,
+        clip_norm=params.clip_norm,
+        ema_momentum=average_momentum(params.ema_epochs, steps),
+    )
+    learner = Learner(network.full, network)
+    return fit(learner, optimizer, stream, steps=steps, epochs=params.epochs, checkpoint=checkpoint, validate=validated, on_epoch=on_epoch)
+
+
+def average_momentum(epochs: float, steps: int) -> float:
+    """Momentum of a moving average that reaches back over about `epochs` epochs of `steps` steps: 1 - 1 / (epochs * steps); 0 for none.
+
+    A fixed momentum would average over the whole of a short training, and over nothing of a long one.
+    """
+    return max(1.0 - 1.0 / (epochs * steps), 0.0) if epochs > 0 else 0.0

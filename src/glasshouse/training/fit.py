@@ -1,0 +1,127 @@
+"""One training: optimizer, schedule, epochs, resuming, and a stop on numbers that are none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from glasshouse.training.checkpoints import Checkpoint
+from glasshouse.training.learner import Learner
+
+Row = dict[str, Any]
+
+
+class NotFinite(ArithmeticError):
+    """A loss became infinite or not a number."""
+
+
+def build_optimizer(
+    *, learning_rate: float, warmup_steps: int, total_steps: int, weight_decay: float = 0.0, clip_norm: float = 10.0, ema_momentum: float = 0.0
+) -> Any:
+    """AdamW with linear warm-up and cosine decay to a hundredth of the peak.
+
+    Biases and the scales and shifts of batch normalization do not decay.
+
+    Args:
+        learning_rate: peak.
+        warmup_steps: steps from 0 to the peak.
+        total_steps: steps of the whole training.
+        weight_decay: AdamW's.
+        clip_norm: of all gradients together.
+        ema_momentum: of the moving average of the weights that replaces them at the end; 0 for none.
+    """
+    warmup = min(warmup_steps, max(total_steps - 1, 0))
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0 if warmup else learning_rate,
+        decay_steps=max(total_steps - warmup, 1),
+        alpha=0.01,
+        warmup_target=learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )
+    average: dict[str, Any] = {"use_ema": True, "ema_momentum": ema_momentum} if ema_momentum else {}
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=weight_decay, global_clipnorm=clip_norm, **average)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+class _Epochs(keras.callbacks.Callback):
+    """After each epoch: look at the losses, validate on the averaged weights, note, save."""
+
+    def __init__(
+        self, checkpoint: Checkpoint, history: list[Row], validate: Callable[[int], Row] | None, on_epoch: Callable[[int, Row], None] | None
+    ) -> None:
+        super().__init__()
+        self.checkpoint, self.history, self.validate, self.on_epoch = checkpoint, history, validate, on_epoch
+
+    def on_epoch_end(self, epoch: int, logs: Row | None = None) -> None:
+        row: Row = {"epoch": epoch + 1, **{name: float(value) for name, value in (logs or {}).items()}}
+        if bad := [name for name, value in row.items() if not math.isfinite(value)]:
+            raise NotFinite(f"epoch {epoch + 1}: {', '.join(bad)} is not a finite number; lower learning_rate or clip_norm.")
+        if self.validate:
+            row |= self._validated(epoch)
+        self.history.append(row)
+        self.checkpoint.save(self.model, self.history)
+        if self.on_epoch:
+            self.on_epoch(epoch + 1, row)
+
+    def _validated(self, epoch: int) -> Row:
+        assert self.validate is not None
+        # Copies, not Keras's SwapEMAWeights: that one swaps by adding and subtracting, which changes the last bits of the weights in training.
+        weights = self.model.trainable_variables
+        in_training = [weight.numpy() for weight in weights]
+        self.model.optimizer.finalize_variable_values(weights)
+        try:
+            return self.validate(epoch + 1)
+        finally:
+            for weight, value in zip(weights, in_training, strict=True):
+                weight.assign(value)
+
+
+def fit(
+    learner: Learner,
+    optimizer: Any,
+    stream: Callable[[int, int], Any],
+    *,
+    steps: int,
+    epochs: int,
+    checkpoint: Checkpoint,
+    validate: Callable[[int], Row] | None = None,
+    on_epoch: Callable[[int, Row], None] | None = None,
+) -> list[Row]:
+    """Train, or go on training; at the end the learner holds the averaged weights.
+
+    Args:
+        learner: what to train.
+        optimizer: fresh.
+        stream: (first step, last step) -> tf.data of exactly these batches.
+        steps: batches an epoch.
+        epochs: in all.
+        checkpoint: where the state is kept, and taken up again if it is of this very training.
+        validate: epoch from 1 -> scores, on the averaged weights; an empty dict to skip.
+        on_epoch: told each new row of the history.
+
+    Returns:
+        One row an epoch: epoch from 1, loss, loss_TERM, whatever `validate` gave.
+
+    Raises:
+        NotFinite: a loss is infinite or not a number.
+    """
+    learner.compile(optimizer=optimizer, jit_compile=False)
+    learner.optimizer.build(learner.trainable_variables)
+    history = checkpoint.load(learner)
+    done = len(history)
+    if done < epochs:
+        learner.fit(
+            stream(done * steps, epochs * steps),
+            steps_per_epoch=steps,
+            initial_epoch=done,
+            epochs=epochs,
+            verbose=2,
+            callbacks=[_Epochs(checkpoint, history, validate, on_epoch)],
+        )
+    else:
+        learner.optimizer.finalize_variable_values(learner.trainable_weights)
+    return history

@@ -1,0 +1,73 @@
+"""First training: neck and head on a backbone that does not change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from glasshouse.inputs.features import cache_features
+from glasshouse.inputs.stream import Pictures, steps_per_epoch, training_stream
+from glasshouse.models.network import Network, freeze
+from glasshouse.params import Augment, TrainHead
+from glasshouse.training.checkpoints import Checkpoint
+from glasshouse.training.fit import Row, build_optimizer, fit
+from glasshouse.training.learner import Learner
+
+WARMUP_SHARE = 0.1  # of all steps
+
+
+def train_head(
+    network: Network,
+    pictures: Pictures,
+    params: TrainHead,
+    augment: Augment,
+    *,
+    seed: int,
+    fill: float,
+    checkpoint: Checkpoint,
+    on_epoch: Callable[[int, Row], None] | None = None,
+) -> list[Row]:
+    """Train everything but the backbone; changes `network` in place.
+
+    The frozen backbone gives the same features for the same pixels every time. So with `features: cached` they are computed once, for `variants`
+    augmented variants of every picture, and the epochs go over these in turn; with `live` every epoch sees fresh augmentation and pays for it.
+
+    Args:
+        network: with its pretrained backbone.
+        pictures: of the training split.
+        params: epochs, rate, features.
+        augment: ranges; mosaics are left out, for a frozen backbone they only cost.
+        seed: of order and augmentation.
+        fill: grey level outside of moved pictures.
+        checkpoint: of this training.
+        on_epoch: told each row of the history.
+
+    Returns:
+        The history, one row an epoch.
+    """
+    freeze(network, None)
+    steps = steps_per_epoch(len(pictures), params.batch_size)
+
+    def live(first: int, last: int) -> Any:
+        return training_stream(
+            pictures,
+            batch_size=params.batch_size,
+            seed=seed,
+            augment=augment,
+            mosaic=lambda epoch: 0.0,
+            encode=network.head.encode,
+            first_step=first,
+            last_step=last,
+            fill=fill,
+        )
+
+    if params.features == "cached":
+        cache = cache_features(network.backbone, live(0, params.variants * steps), params.variants * steps)
+        stream: Callable[[int, int], Any] = lambda first, last: cache.stream(steps, params.batch_size, seed, first, last)  # noqa: E731
+        model = network.top
+    else:
+        stream, model = live, network.full
+    learner = Learner(model, network)
+    total = params.epochs * steps
+    optimizer = build_optimizer(learning_rate=params.learning_rate, warmup_steps=int(WARMUP_SHARE * total), total_steps=total)
+    return fit(learner, optimizer, stream, steps=steps, epochs=params.epochs, checkpoint=checkpoint, on_epoch=on_epoch)
