@@ -1,4 +1,4 @@
-"""What every stage script stands in: params checked, phases clocked, a journal written, faults told in sentences.
+"""What every stage script stands in: checked params, clocked phases, a journal, faults told in sentences.
 
 with stage("split") as run:
     with run.phase("work"):
@@ -21,10 +21,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from glasshouse.params import View, read_view
+from glasshouse.tracking.digests import Digests
 from glasshouse.tracking.git import read_commit
 from glasshouse.tracking.journal import Journal, merge_epochs, read_executions
 from glasshouse.tracking.live import Live, is_wanted
 from glasshouse.tracking.page import write_page
+from glasshouse.tracking.pipeline import PARAMS, look_up, read_pipeline, read_yaml
 from glasshouse.tracking.state import digest_values, read_state
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ SURROUNDINGS = (*FULL, errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, err
 
 
 class Clock:
-    """Wall seconds of named phases; a phase inside another stops the outer one's clock. The rest is `other`."""
+    """Wall seconds of named phases; one inside another stops the outer clock; the rest is `other`."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -81,14 +83,15 @@ class Stage:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Clock what stands inside: `work` for drawing, training and predicting, `import` for heavy packages."""
+        """Clock what stands inside: `work` (drawing, training, predicting), `import` (heavy packages)."""
         with self.clock.phase(name):
             yield
 
     def guard(self, tables: Mapping[str, DataFrame]) -> Verdict:
         """Check what the stage wrote; raises GuardFailure on a critical finding."""
         with self.clock.phase("guard"):
-            from glasshouse.quality.guard import GuardFailure, guard
+            from glasshouse.quality.checks import GuardFailure
+            from glasshouse.quality.guard import guard
 
             try:
                 verdict = guard(self.name, tables, self.params.quality, self.root / "reports" / "quality")
@@ -97,6 +100,21 @@ class Stage:
                 raise
             self.journal.guard(passed=not verdict.critical)
             return verdict
+
+    def identity(self) -> str:
+        """SHA-256 of what the outputs depend on, as DVC sees it: declared params, content of deps.
+
+        A checkpoint that carries it is resumed only by an execution that would end in the same bytes.
+        """
+        with self.clock.phase("track"):
+            params = read_yaml(self.root / PARAMS)
+            declared = read_pipeline(self.root, params).stages[self.name]
+            digests = Digests(self.root)
+            deps = {path: digests.digest(path) for path in declared.deps}
+            digests.save()
+            return digest_values(
+                {"deps": deps, "params": {key: look_up(params, key) for key in declared.params}}
+            )
 
     def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         """Note one epoch's figures (counted from 1) in the journal, whence they appear in MLflow."""
@@ -109,7 +127,7 @@ class Stage:
                 self._live.look()
 
     def history(self, rows: list[dict[str, Any]]) -> None:
-        """Note those epochs of a whole history that no journal has: a kill between checkpoint and journal loses one."""
+        """Note epochs that no journal has: a kill between checkpoint and journal loses one."""
         with self.clock.phase("track"):
             known = {epoch.step for epoch in merge_epochs(read_executions(self._folder, self.name))}
         for row in rows:
@@ -118,7 +136,7 @@ class Stage:
                 self.epoch(row["epoch"], row)
 
     def metrics(self, metrics: Mapping[str, Any]) -> None:
-        """Note the state's scores, nested as in metrics.json: they reach MLflow even when the files are gone by then."""
+        """Note the scores, nested as in metrics.json: they reach MLflow even when the files are gone."""
         with self.clock.phase("track"):
             self.journal.metrics(metrics)
 
@@ -148,9 +166,10 @@ class Stage:
 def stage(name: str, root: Path = Path(".")) -> Iterator[Stage]:
     """One execution of the stage `name` in the project's folder `root`.
 
-    Whatever a person can put right ends in a message without a traceback and status 1: faults of params.yaml (all at
-    once, before anything else), findings of the guard, pictures and files that cannot be used, a full disk. Ctrl-C ends
-    in status 130. Any other exception is a fault of the program, and keeps its traceback.
+    Whatever a person can put right ends in a message without a traceback and status 1: faults of
+    params.yaml (all at once, before anything else), findings of the guard, pictures and files that cannot
+    be used, a full disk. Ctrl-C ends in status 130. Any other exception is a fault of the program, and
+    keeps its traceback.
     """
     run = None
     try:
@@ -174,7 +193,7 @@ def stage(name: str, root: Path = Path(".")) -> Iterator[Stage]:
 
 
 def is_expected(error: Exception) -> bool:
-    """Whether a person can put the cause right: a room's own kind of exception, a ValueError that a room raises, the disk."""
+    """Whether a person can put it right: a room's own exception, a ValueError that one raises, the disk."""
     if isinstance(error, OSError):
         return error.errno in SURROUNDINGS
     if type(error).__module__.startswith("glasshouse."):
@@ -190,7 +209,8 @@ def say_fault(name: str, error: Exception, root: Path) -> str:
     """The message for an expected fault."""
     if isinstance(error, OSError) and error.errno in FULL:
         place = f" while writing {error.filename}" if error.filename else ""
-        return f"{name}: the disk is full{place}. Free some space in {root.resolve()}; `dvc repro` goes on from here."
+        advice = f"Free some space in {root.resolve()}; `dvc repro` goes on from here."
+        return f"{name}: the disk is full{place}. {advice}"
     if isinstance(error, OSError) and error.filename:
         return f"{name}: {error.filename}: {error.strerror}."
     text = str(error) or type(error).__name__
@@ -204,7 +224,7 @@ def say_phases(seconds: Mapping[str, float]) -> str:
 
 
 def seconds_since_process_start() -> float:
-    """Wall seconds since the interpreter was started; where /proc is missing (macOS) the CPU seconds, which are near."""
+    """Wall seconds since the interpreter started; CPU seconds, which are near, without /proc (macOS)."""
     path = Path("/proc/self/stat")
     if not path.is_file():
         return time.process_time()
@@ -224,7 +244,7 @@ def _close(run: Stage | None, error: BaseException | None) -> None:
 
 
 def _is_raised_here(trace: TracebackType) -> bool:
-    """Whether the innermost frame is of this package and stands at a `raise` (not at a call into compiled code)."""
+    """Whether the innermost frame is of this package and stands at a `raise` (not at a call into C)."""
     while trace.tb_next is not None:
         trace = trace.tb_next
     code = trace.tb_frame.f_code

@@ -111,7 +111,7 @@ def classification_cases(
 
 
 def choose_cases(cases: list[Case], count: int) -> tuple[list[Case], list[Case]]:
-    """(worst, typical): up to half of `count` are the worst; the others are spread evenly from bad to good."""
+    """(worst, typical): up to half of `count` are the worst; the others spread evenly from bad to good."""
     ranked = sorted(cases, key=lambda case: (-case.badness, case.image_id))
     worst = [case for case in ranked[: (count + 1) // 2] if case.badness > 0]
     rest = ranked[len(worst) :]

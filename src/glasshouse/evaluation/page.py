@@ -43,7 +43,7 @@ SCORES = {
         "calibration_error": "gap between confidence and accuracy; 0 is best",
     },
 }
-HEADLINE = {"detect": "mAP_50", "classify": "accuracy"}
+HEADLINES = {"detect": ("mAP_50", "mAP_50_95"), "classify": ("accuracy", "macro_f1")}
 CLASS_SCORES = {"detect": ("AP_50_95", "AP_50", "AR_100"), "classify": ("f1", "precision", "recall")}
 
 
@@ -78,16 +78,18 @@ def render_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["score"] = score_words
+    environment.filters.update(score=score_words, plain=plain_words)
     final = list(results)[-1]
     return environment.get_template("index.html.jinja").render(
         task=task,
         model=model,
         final=final,
         metrics=metrics,
-        headline=HEADLINE[task],
+        headlines=HEADLINES[task],
         found=found_words(results[final], task),
-        score_rows=[(key, words) for key, words in SCORES[task].items() if key in metrics[final]],
+        score_rows=[
+            (key, words) for key, words in SCORES[task].items() if metrics[final].get(key) is not None
+        ],
         class_scores=CLASS_SCORES[task],
         outcomes=class_outcomes(results[final]),
         confusion=results[final].confusion.tolist(),
@@ -103,6 +105,15 @@ def render_page(
 def score_words(value: float | None) -> str:
     """Three digits behind the point, a dash for what is not known."""
     return "-" if value is None else f"{value:.3f}"
+
+
+def plain_words(value: Any) -> str:
+    """An entry of the protocol in one line."""
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key}: {plain_words(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(plain_words(item) for item in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def class_outcomes(result: SplitResult) -> list[dict[str, int]]:
@@ -131,7 +142,7 @@ def found_words(result: SplitResult, task: str) -> str:
         return f"{total['found']} of {things} pictures right, {total['confused']} taken for another class"
     return (
         f"{total['found']} of {things} objects found, {total['confused']} taken for another class, "
-        f"{total['missed']} missed, {total['false']} boxes where nothing is"
+        f"{total['missed']} missed, {total['false']} boxes too many"
     )
 
 

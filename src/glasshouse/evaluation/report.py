@@ -88,7 +88,7 @@ def write_split(folder: Path, tables: SplitTables, result: SplitResult) -> None:
 
 
 def precision_recall_rows(result: SplitResult) -> list[dict[str, Any]]:
-    """One row a recall point: recall, precision (over classes; its mean is mAP_50), `precision CLASS` of each."""
+    """One row a recall point: recall, precision (of all classes; its mean is mAP_50), `precision CLASS`."""
     curves = np.empty((0, len(RECALL_THRESHOLDS))) if result.precision is None else result.precision
     means = mean_known(curves, axis=0)
     return [

@@ -150,7 +150,7 @@ def _label_places(images: pd.DataFrame, names: list[str]) -> Ints:
         first = unknown.iloc[0]
         raise ValueError(
             f"{len(unknown)} pictures have a label that is none of the {len(names)} categories, first "
-            f"{first['file_name']} with {first['label']!r}. Correct data/raw/images.parquet or categories.parquet."
+            f"{first['file_name']} with {first['label']!r}. Make images and categories agree."
         )
     return np.array([place[label] for label in images["label"]], dtype=np.int64)
 

@@ -1,7 +1,8 @@
 """Cuts a LiteRT model into its convolutional trunk and the rest, and joins them again.
 
-Quantising decode and suppression to 8 bits would ruin the boxes, and TensorFlow's calibrator dies on the loop of the suppression.
-So the trunk alone is quantised, and then put in the place of the float one. Works on the object form of the FlatBuffer schema.
+Quantising decode and suppression to 8 bits would ruin the boxes, and TensorFlow's calibrator dies on the loop
+of the suppression. So the trunk alone is quantised, and then put in the place of the float one. Works on the
+object form of the FlatBuffer schema.
 """
 
 from __future__ import annotations
@@ -38,8 +39,10 @@ def name_operators(model: Any) -> list[str]:
 
 
 def split_operators(model: Any) -> tuple[list[Any], list[Any]]:
-    """Operators of the main graph: (trunk: those from which a convolution is still to come, rest: what follows), each in order."""
-    trunk, rest = [], []
+    """Operators of the main graph: (trunk: those from which a convolution is still to come, rest: what
+    follows), each in order."""
+    trunk: list[Any] = []
+    rest: list[Any] = []
     feeds_convolution: set[int] = set()
     operators = model.subgraphs[0].operators
     for operator, kind in reversed(list(zip(operators, name_operators(model), strict=True))):
@@ -58,7 +61,9 @@ def cut_trunk(content: bytes) -> bytes:
     model = unpack(content)
     trunk, rest = split_operators(model)
     if not trunk:
-        raise ValueError("The network has no convolution that follows another operator, so there is no trunk to quantise.")
+        raise ValueError(
+            "The network has no convolution that follows another operator, so there is no trunk to quantise."
+        )
     graph = model.subgraphs[0]
     graph.operators, graph.outputs = trunk, find_border(trunk, rest)
     model.subgraphs, model.signatureDefs, model.metadata, model.metadataBuffer = [graph], [], [], []
@@ -68,16 +73,20 @@ def cut_trunk(content: bytes) -> bytes:
 
 def find_border(trunk: list[Any], rest: list[Any]) -> list[int]:
     """Tensors that the trunk writes and the rest reads, rising."""
-    return sorted(collect(operator.outputs for operator in trunk) & collect(operator.inputs for operator in rest))
+    return sorted(
+        collect(operator.outputs for operator in trunk) & collect(operator.inputs for operator in rest)
+    )
 
 
 def collect(groups: Iterable[Any]) -> set[int]:
-    """All tensor numbers of some operators' inputs or outputs; -1 stands for an absent optional one and is left out."""
+    """All tensor numbers of some operators' inputs or outputs; -1 stands for an absent optional one and is
+    left out."""
     return {int(tensor) for group in groups for tensor in group if tensor >= 0}
 
 
 def replace_trunk(content: bytes, trunk_content: bytes) -> bytes:
-    """The model with another trunk (with the inputs and outputs that `cut_trunk` gave it) in the place of its own."""
+    """The model with another trunk (with the inputs and outputs that `cut_trunk` gave it) in the place of its
+    own."""
     model, donor = unpack(content), unpack(trunk_content)
     graph, new = model.subgraphs[0], donor.subgraphs[0]
     trunk, rest = split_operators(model)
@@ -88,7 +97,9 @@ def replace_trunk(content: bytes, trunk_content: bytes) -> bytes:
         operator.opcodeIndex += first_code
         renumber(operator, {number: number + first_tensor for number in range(len(new.tensors))})
     old = [*find_border(trunk, rest), *graph.inputs]
-    moved = {int(mine): int(its) + first_tensor for mine, its in zip(old, [*new.outputs, *new.inputs], strict=True)}
+    moved = {
+        int(mine): int(its) + first_tensor for mine, its in zip(old, [*new.outputs, *new.inputs], strict=True)
+    }
     for operator in rest:
         renumber(operator, moved)
     graph.inputs = [moved[int(tensor)] for tensor in graph.inputs]
@@ -96,7 +107,10 @@ def replace_trunk(content: bytes, trunk_content: bytes) -> bytes:
         for entry in signature.inputs:
             entry.tensorIndex = moved[entry.tensorIndex]
     graph.tensors, graph.operators = graph.tensors + new.tensors, new.operators + rest
-    model.buffers, model.operatorCodes = model.buffers + donor.buffers, model.operatorCodes + donor.operatorCodes
+    model.buffers, model.operatorCodes = (
+        model.buffers + donor.buffers,
+        model.operatorCodes + donor.operatorCodes,
+    )
     drop_unused(model)
     return pack(model)
 
@@ -110,10 +124,18 @@ def renumber(operator: Any, moved: dict[int, int]) -> None:
 def drop_unused(model: Any) -> None:
     """Removes tensors of the main graph, and buffers and operator codes, that nothing refers to."""
     graph = model.subgraphs[0]
-    used = collect([graph.inputs, graph.outputs, *(each for operator in graph.operators for each in (operator.inputs, operator.outputs))])
+    used = collect(
+        [
+            graph.inputs,
+            graph.outputs,
+            *(each for operator in graph.operators for each in (operator.inputs, operator.outputs)),
+        ]
+    )
     moved = {old: new for new, old in enumerate(sorted(used))}
     graph.tensors = [graph.tensors[old] for old in moved]
-    graph.inputs, graph.outputs = ([moved[int(tensor)] for tensor in side] for side in (graph.inputs, graph.outputs))
+    graph.inputs, graph.outputs = (
+        [moved[int(tensor)] for tensor in side] for side in (graph.inputs, graph.outputs)
+    )
     for operator in graph.operators:
         renumber(operator, moved)
     for signature in model.signatureDefs:

@@ -28,10 +28,12 @@ def convert(frozen: Frozen) -> bytes:
 
 
 def quantize(content: bytes, pixels: Pixels) -> bytes:
-    """The float model with weights and activations of its trunk in 8 bits, by static post-training quantisation.
+    """The float model with weights and activations of its trunk in 8 bits, by static post-training
+    quantisation.
 
-    The trunk is everything from which a convolution is still to come. The last convolutions, the decoding and the suppression
-    stay in float32: they are a small part of the time, and box distances in 256 steps cost much of the mAP.
+    The trunk is everything from which a convolution is still to come. The last convolutions, the decoding and
+    the suppression stay in float32: they are a small part of the time, and box distances in 256 steps cost
+    much of the mAP.
 
     Args:
         content: the float32 .tflite file.
@@ -41,7 +43,9 @@ def quantize(content: bytes, pixels: Pixels) -> bytes:
     from tensorflow.lite.python.optimize.calibrator import Calibrator, add_intermediate_tensors
 
     if len(pixels) == 0:
-        raise ValueError("Quantisation needs at least one representative picture; export.calibration_pictures gave none.")
+        raise ValueError(
+            "Quantisation needs at least one representative picture; export.calibration_pictures gave none."
+        )
 
     def samples() -> Iterator[list[Pixels]]:
         for picture in pixels:

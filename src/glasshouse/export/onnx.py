@@ -38,11 +38,17 @@ def convert(frozen: Frozen) -> Any:
 
         outputs = {tensor.name: name for name, tensor in frozen.outputs.items()}
         model, _ = tf2onnx.convert.from_graph_def(
-            frozen.graph_def, name="glasshouse", input_names=[frozen.input.name], output_names=list(outputs), opset=OPSET
+            frozen.graph_def,
+            name="glasshouse",
+            input_names=[frozen.input.name],
+            output_names=list(outputs),
+            opset=OPSET,
         )
     asked = [each.name for each in model.graph.input]
     if asked != [frozen.input.name]:
-        raise ValueError(f"The ONNX file must have exactly one input, {INPUT!r}. The converter made {asked} of it.")
+        raise ValueError(
+            f"The ONNX file must have exactly one input, {INPUT!r}. The converter made {asked} of it."
+        )
     name_by_structure(model, {frozen.input.name: INPUT, **outputs})
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "batch"

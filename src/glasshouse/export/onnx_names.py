@@ -1,6 +1,7 @@
 """Gives an ONNX model names and an order of nodes that follow from its structure.
 
-The converter walks Python sets, so names, order and the choice among equal constants change with the process's hash seed.
+The converter walks Python sets, so names, order and the choice among equal constants change with the
+process's hash seed.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ def name_by_structure(model: Any, names: Mapping[str, str]) -> None:
 
 
 def rewrite_graph(graph: Any, names: dict[str, str], prefix: str) -> None:
-    """Renames and reorders one GraphProto and those nested in it; `names` has the values known from outside."""
+    """Renames and reorders one GraphProto and those nested in it; `names` has the values known from
+    outside."""
     nodes = [_copy(node) for node in order_nodes(graph)]
     constants = merge_constants(graph, nodes, names, prefix)
     for number, node in enumerate(nodes):
@@ -57,7 +59,10 @@ def merge_constants(graph: Any, nodes: list[Any], names: dict[str, str], prefix:
     """The graph's initializers in the order of their first use, one for each content; enters their names."""
     initializers = {each.name: each for each in graph.initializer}
     merged: dict[bytes, Any] = {}
-    for name in [*(each for node in nodes for each in list_inputs(node)), *(each.name for each in graph.output)]:
+    for name in [
+        *(each for node in nodes for each in list_inputs(node)),
+        *(each.name for each in graph.output),
+    ]:
         if name in initializers:
             constant = _copy(initializers[name])
             constant.name = ""
@@ -75,7 +80,10 @@ def order_nodes(graph: Any) -> list[Any]:
     walks: list[tuple[Any, Iterator[str]]] = [(None, iter([each.name for each in graph.output]))]
     while walks:
         node, inputs = walks[-1]
-        maker = next((maker for name in inputs if (maker := makers.get(name)) is not None and id(maker) not in seen), None)
+        maker = next(
+            (maker for name in inputs if (maker := makers.get(name)) is not None and id(maker) not in seen),
+            None,
+        )
         if maker is not None:
             seen.add(id(maker))
             walks.append((maker, iter(list_inputs(maker))))
@@ -86,15 +94,20 @@ def order_nodes(graph: Any) -> list[Any]:
 
 
 def list_inputs(node: Any) -> list[str]:
-    """Names that a node reads, those that its nested graphs take from outside included, in the order of the structure."""
-    return [each for each in node.input if each] + [each for graph in find_nested(node) for each in list_outer_names(graph)]
+    """Names that a node reads, those that its nested graphs take from outside included, in the order of the
+    structure."""
+    return [each for each in node.input if each] + [
+        each for graph in find_nested(node) for each in list_outer_names(graph)
+    ]
 
 
 def list_outer_names(graph: Any) -> list[str]:
     """Names that a nested graph reads and does not make."""
     own = {each.name for each in (*graph.input, *graph.initializer)}
     own.update(output for node in graph.node for output in node.output)
-    read = [name for node in order_nodes(graph) for name in list_inputs(node)] + [each.name for each in graph.output]
+    read = [name for node in order_nodes(graph) for name in list_inputs(node)] + [
+        each.name for each in graph.output
+    ]
     return [name for name in dict.fromkeys(read) if name not in own]
 
 

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Holds back all that the block writes to standard output and error, and prints it on standard error if the block raises."""
+    """Holds back all that the block writes to standard output and error, and prints it on standard error if
+    the block raises."""
     sys.stdout.flush()
     sys.stderr.flush()
     kept = {stream: os.dup(stream) for stream in (1, 2)}

@@ -1,7 +1,8 @@
 """TensorFlow SavedModel: any batch size, the signature `serving_default`.
 
-It holds the frozen graph and nothing else. TensorFlow's own writer adds a fingerprint with a random id, checkpoint shards and
-functions named by counters, so that no two of its folders are equal; this one's bytes depend on the network alone.
+It holds the frozen graph and nothing else. TensorFlow's own writer adds a fingerprint with a random id,
+checkpoint shards and functions named by counters, so that no two of its folders are equal; this one's bytes
+depend on the network alone.
 """
 
 from __future__ import annotations

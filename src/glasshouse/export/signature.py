@@ -1,7 +1,9 @@
-"""What every exported file promises: one input `pixels`, named outputs; and the frozen graph from which every format is written.
+"""What every exported file promises: one input `pixels`, named outputs; and the frozen graph from which every
+format is written.
 
-The graph is frozen (variables become constants, training ops are gone) and given names that do not depend on the process. Writing all
-formats from it keeps them equal, keeps file bytes reproducible, and avoids the traps of the formats' own Keras front ends.
+The graph is frozen (variables become constants, training ops are gone) and given names that do not depend on
+the process. Writing all formats from it keeps them equal, keeps file bytes reproducible, and avoids the traps
+of the formats' own Keras front ends.
 """
 
 from __future__ import annotations
@@ -41,25 +43,32 @@ def check_signature(model: Any) -> str:
     """The task, `detect` or `classify`, of a Keras model that keeps the contract.
 
     Raises:
-        ValueError: not exactly one input `pixels` of (B, height, width, 3) float32 with fixed height and width, or other outputs.
+        ValueError: not exactly one input `pixels` of (B, height, width, 3) float32 with fixed height and
+            width, or other outputs.
     """
     inputs = model.inputs
     if len(inputs) != 1 or inputs[0].name.split(":")[0] != INPUT:
-        raise ValueError(f"An exported network must have exactly one input, {INPUT!r}. Got {[each.name for each in inputs]} instead.")
+        found = [each.name for each in inputs]
+        raise ValueError(f"An exported network must have exactly one input, {INPUT!r}. Got {found} instead.")
     shape, dtype = tuple(inputs[0].shape), str(inputs[0].dtype)
     if len(shape) != 4 or shape[0] is not None or None in shape[1:3] or shape[3] != 3 or dtype != "float32":
         raise ValueError(
-            f"The input {INPUT!r} must be float32 of (None, height, width, 3) with fixed height and width. Got {dtype} of {shape} instead."
+            f"The input {INPUT!r} must be float32 of (None, height, width, 3) with fixed height and width. "
+            f"Got {dtype} of {shape} instead."
         )
-    names = tuple(sorted(model.output)) if isinstance(model.output, Mapping) else type(model.output).__name__
+    outputs = model.output
+    given = tuple(sorted(outputs)) if isinstance(outputs, Mapping) else type(outputs).__name__
     for task, wanted in OUTPUTS.items():
-        if names == wanted:
+        if given == wanted:
             return task
-    raise ValueError(f"An exported network must give one of {list(OUTPUTS.values())} by name. Got {names} instead.")
+    raise ValueError(
+        f"An exported network must give one of {[*OUTPUTS.values()]} by name. Got {given} instead."
+    )
 
 
 def freeze(model: Any, batch: int | None) -> Frozen:
-    """The inference graph of a Keras model that keeps the contract (TensorFlow backend), for one batch size or, with None, for any."""
+    """The inference graph of a Keras model that keeps the contract (TensorFlow backend), for one batch size
+    or, with None, for any."""
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
@@ -72,16 +81,23 @@ def freeze(model: Any, batch: int | None) -> Frozen:
     traced = tf.function(predict, autograph=False).get_concrete_function(spec)
     frozen = convert_variables_to_constants_v2(traced, lower_control_flow=False)
     if len(frozen.inputs) != 1:
-        raise ValueError(f"The frozen graph must have exactly one input. Got {[each.name for each in frozen.inputs]} instead.")
+        asked = [each.name for each in frozen.inputs]
+        raise ValueError(f"The frozen graph must have exactly one input. Got {asked} instead.")
     graph_def = frozen.graph.as_graph_def()
     name_functions(graph_def)
-    return Frozen(graph_def, frozen.inputs[0], dict(zip(sorted(traced.structured_outputs), frozen.outputs, strict=True)))
+    return Frozen(
+        graph_def, frozen.inputs[0], dict(zip(sorted(traced.structured_outputs), frozen.outputs, strict=True))
+    )
 
 
 def name_functions(graph_def: Any) -> None:
-    """Takes process-wide counters out of a GraphDef: names of nested functions and their arguments, and of Python gradient functions."""
+    """Takes process-wide counters out of a GraphDef: names of nested functions and their arguments, and of
+    Python gradient functions."""
     functions = sorted(graph_def.library.function, key=lambda each: _strip_counter(each.signature.name))
-    names = {each.signature.name: f"{_strip_counter(each.signature.name)}_{number}" for number, each in enumerate(functions)}
+    names = {
+        each.signature.name: f"{_strip_counter(each.signature.name)}_{number}"
+        for number, each in enumerate(functions)
+    }
     refer_to_functions(graph_def.node, names)
     for function in functions:
         function.signature.name = names[function.signature.name]
@@ -97,7 +113,8 @@ def _strip_counter(name: str) -> str:
 
 
 def refer_to_functions(nodes: Iterable[Any], names: Mapping[str, str]) -> None:
-    """Renames the functions that nodes call. Gradients are of no use in a frozen graph, and their names are counters."""
+    """Renames the functions that nodes call. Gradients are of no use in a frozen graph, and their names are
+    counters."""
     for node in nodes:
         node.attr.pop("_gradient_op_type", None)
         for value in node.attr.values():
@@ -107,7 +124,9 @@ def refer_to_functions(nodes: Iterable[Any], names: Mapping[str, str]) -> None:
 
 def name_arguments(function: Any) -> None:
     """Numbers a FunctionDef's arguments, whose own names hold the names of functions."""
-    names = {argument.name: f"argument_{number}" for number, argument in enumerate(function.signature.input_arg)}
+    names = {
+        argument.name: f"argument_{number}" for number, argument in enumerate(function.signature.input_arg)
+    }
     for argument in function.signature.input_arg:
         argument.name = names[argument.name]
     for node in function.node_def:

@@ -1,8 +1,8 @@
 """COCO's compressed run-length masks: text that holds a binary mask exactly, in few bytes.
 
-A mask is read down its columns as alternating runs of 0 and 1 (the first run is of 0 and may be empty). From
-the fourth run on, a run is written as its difference to the run two before it; each number goes into characters
-of six bits, '0' upward: five bits of the number, lowest first, and one that says that more follow.
+A mask is read down its columns as alternating runs of 0 and 1 (the first run is of 0 and may be empty).
+From the fourth run on, a run is written as its difference to the run two before it; each number goes into
+characters of six bits, '0' upward: five bits of the number, lowest first, and one that says that more follow.
 Format: https://github.com/cocodataset/cocoapi/blob/master/common/maskApi.c (rleToString).
 """
 
@@ -30,7 +30,9 @@ def decode_mask(counts: str, height: int, width: int) -> NDArray[np.bool_]:
     """
     runs = _read_runs(counts)
     if any(run < 0 for run in runs) or sum(runs) != height * width:
-        raise ValueError(f"The runs of a mask must add up to {height} x {width} pixels. Got {sum(runs)} instead.")
+        raise ValueError(
+            f"The runs of a mask must add up to {height} x {width} pixels. Got {sum(runs)} instead."
+        )
     inside = np.arange(len(runs)) % 2 == 1
     return np.repeat(inside, runs).reshape(width, height).T.copy()
 
@@ -64,7 +66,9 @@ def _read_runs(counts: str) -> list[int]:
     for character in counts:
         bits = ord(character) - _FIRST
         if not 0 <= bits < 64:
-            raise ValueError(f"A compressed mask holds characters '0' to 'o' only. Got {character!r} instead.")
+            raise ValueError(
+                f"A compressed mask holds characters '0' to 'o' only. Got {character!r} instead."
+            )
         number |= (bits & 0x1F) << shift
         shift += 5
         if bits & _MORE:
@@ -73,5 +77,7 @@ def _read_runs(counts: str) -> list[int]:
         runs.append(number + (runs[-2] if len(runs) > 2 else 0))
         number = shift = 0
     if shift:
-        raise ValueError("A compressed mask must not end inside a number. Got a text that is cut off instead.")
+        raise ValueError(
+            "A compressed mask must not end inside a number. Got a text that is cut off instead."
+        )
     return runs

@@ -1,11 +1,13 @@
 """Augmentation: random numbers and boxes in NumPy, pixels in TensorFlow.
 
-Every picture of a batch is one affine map (flip, zoom, shift) of one picture, or of four (mosaic), then one affine map of its colours. Boxes go
-through the very same numbers. All randomness of a batch comes from one generator, so a batch is a pure function of (seed, step).
+Every picture of a batch is one affine map (flip, zoom, shift) of one picture, or of four (mosaic), then one
+affine map of its colours. Boxes go through the very same numbers. All randomness of a batch comes from one
+generator, so a batch is a pure function of (seed, step).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,8 +28,10 @@ GREY = np.array([0.299, 0.587, 0.114], np.float32)  # luma weights, ITU-R BT.601
 class Plan:
     """How a batch of B pictures is made of M tiles, in rising order of picture.
 
-    rows (M,): which prepared picture.  picture (M,): which of the batch it goes to.  zoom_xy, shift_xy_px (M, 2): output = input * zoom + shift,
-    a negative zoom mirrors.  region_xyxy_px (M, 4): the part of the output that it fills.  colour (B, 3, 3), offset (B, 3): output = input @ colour + offset.
+    rows (M,): which prepared picture.  picture (M,): which of the batch it goes to.  zoom_xy, shift_xy_px (M,
+        2): output = input * zoom + shift,
+    a negative zoom mirrors.  region_xyxy_px (M, 4): the part of the output that it fills.  colour (B, 3, 3),
+    offset (B, 3): output = input @ colour + offset.
     """
 
     rows: NDArray[np.int64]
@@ -40,7 +44,13 @@ class Plan:
 
 
 def draw_plan(
-    rng: np.random.Generator, rows: NDArray[np.int64], pictures: int, size: tuple[int, int], augment: Augment, *, mosaic: float
+    rng: np.random.Generator,
+    rows: NDArray[np.int64],
+    pictures: int,
+    size: tuple[int, int],
+    augment: Augment,
+    *,
+    mosaic: float,
 ) -> Plan:
     """Draw what happens to a batch.
 
@@ -61,12 +71,16 @@ def draw_plan(
     is_mosaic = count[picture] == 4
 
     side = np.array([width, height], np.float32)
-    zoom = np.exp(rng.uniform(*np.log(augment.scale), (tiles, 1))) * np.where(is_mosaic, MOSAIC_SHRINK, 1.0)[:, None]
+    zoom = (
+        np.exp(rng.uniform(math.log(augment.scale[0]), math.log(augment.scale[1]), (tiles, 1)))
+        * np.where(is_mosaic, MOSAIC_SHRINK, 1.0)[:, None]
+    )
     mirrored = rng.random(tiles) < augment.flip
     zoom_xy = np.concatenate([np.where(mirrored, -1.0, 1.0)[:, None] * zoom, zoom], axis=1)
 
-    # A single picture is zoomed about its centre and shifted; a tile's inner corner lies where the four meet, moved outwards by up to a third of
-    # what would be cut off, so that middles of pictures are seen as often as corners.
+    # A single picture is zoomed about its centre and shifted; a tile's inner corner lies where the four meet,
+    # moved outwards by up to a third of what would be cut off, so that middles of pictures are seen as often
+    # as corners.
     meet = rng.uniform(*MOSAIC_CENTRE, (batch, 2))[picture] * side
     right, below = tile % 2 == 1, tile // 2 == 1
     after = np.stack([right, below], axis=1)
@@ -94,7 +108,8 @@ def draw_plan(
 def draw_colours(rng: np.random.Generator, batch: int, augment: Augment) -> tuple[FloatArray, FloatArray]:
     """Hue, saturation, contrast and brightness as one affine map of RGB levels 0..255.
 
-    Hue turns the colour about the grey axis (Rodrigues' rotation), saturation mixes with grey, contrast scales about mid-grey, brightness adds.
+    Hue turns the colour about the grey axis (Rodrigues' rotation), saturation mixes with grey, contrast
+    scales about mid-grey, brightness adds.
 
     Returns:
         colour (B, 3, 3) and offset (B, 3): output = input @ colour + offset.
@@ -112,8 +127,11 @@ def draw_colours(rng: np.random.Generator, batch: int, augment: Augment) -> tupl
     return colour.astype(np.float32), np.broadcast_to(offset, (batch, 3)).astype(np.float32)
 
 
-def move_boxes(plan: Plan, boxes_xyxy_px: FloatArray, labels: NDArray[np.int32], batch: int) -> tuple[FloatArray, NDArray[np.int32]]:
-    """Take the boxes of every tile along, cut them to what is seen, drop those of which less than MIN_VISIBLE is left.
+def move_boxes(
+    plan: Plan, boxes_xyxy_px: FloatArray, labels: NDArray[np.int32], batch: int
+) -> tuple[FloatArray, NDArray[np.int32]]:
+    """Take the boxes of every tile along, cut them to what is seen, drop those of which less than MIN_VISIBLE
+    is left.
 
     Args:
         plan: of the batch.
@@ -125,7 +143,9 @@ def move_boxes(plan: Plan, boxes_xyxy_px: FloatArray, labels: NDArray[np.int32],
         boxes (B, K, 4) and labels (B, K), K = N, or 4 N where a mosaic can be; padding is 0 and -1.
     """
     boxes, names = boxes_xyxy_px[plan.rows], labels[plan.rows]  # (M, N, 4), (M, N)
-    corners = boxes.reshape(*names.shape, 2, 2) * plan.zoom_xy[:, None, None] + plan.shift_xy_px[:, None, None]
+    corners = (
+        boxes.reshape(*names.shape, 2, 2) * plan.zoom_xy[:, None, None] + plan.shift_xy_px[:, None, None]
+    )
     low, high = corners.min(axis=2), corners.max(axis=2)
     region = plan.region_xyxy_px[:, None]
     seen_low, seen_high = np.maximum(low, region[..., :2]), np.minimum(high, region[..., 2:])
@@ -137,7 +157,9 @@ def move_boxes(plan: Plan, boxes_xyxy_px: FloatArray, labels: NDArray[np.int32],
     out_boxes, out_labels = np.zeros((batch, slots, 4), np.float32), np.full((batch, slots), -1, np.int32)
     m, n = np.nonzero(keep)
     target = plan.picture[m]
-    place = np.arange(len(m)) - np.searchsorted(target, target)  # rank among the kept boxes of the same picture
+    place = np.arange(len(m)) - np.searchsorted(
+        target, target
+    )  # rank among the kept boxes of the same picture
     out_boxes[target, place] = np.concatenate([seen_low[m, n], seen_high[m, n]], axis=-1)
     out_labels[target, place] = names[m, n]
     return out_boxes, out_labels
@@ -174,12 +196,19 @@ def paint(tiles: Any, maps: Any, regions: Any, picture: Any, colour: Any, offset
 
     height, width = tiles.shape[1], tiles.shape[2]
     warped = tf.raw_ops.ImageProjectiveTransformV3(
-        images=tiles, transforms=maps, output_shape=[height, width], fill_value=fill, interpolation="BILINEAR", fill_mode="CONSTANT"
+        images=tiles,
+        transforms=maps,
+        output_shape=[height, width],
+        fill_value=fill,
+        interpolation="BILINEAR",
+        fill_mode="CONSTANT",
     )
     x, y = tf.range(width, dtype=tf.float32)[None, None, :], tf.range(height, dtype=tf.float32)[None, :, None]
     box = regions[:, :, None, None]
     inside = (x >= box[:, 0]) & (x < box[:, 2]) & (y >= box[:, 1]) & (y < box[:, 3])
-    joined = tf.math.segment_sum(tf.cast(warped, tf.float32) * tf.cast(inside[..., None], tf.float32), picture)
+    joined = tf.math.segment_sum(
+        tf.cast(warped, tf.float32) * tf.cast(inside[..., None], tf.float32), picture
+    )
     flat = tf.reshape(joined, (-1, height * width, 3))
     recoloured = tf.matmul(flat, colour) + offset[:, None]
     return tf.reshape(tf.clip_by_value(recoloured, 0.0, 255.0), (-1, height, width, 3))

@@ -15,7 +15,8 @@ from tqdm import tqdm
 class FeatureCache:
     """Features and targets of `count` examples, in the order in which the augmented stream gave them.
 
-    features: name -> (count, h, w, c) float16, memory-mapped from a file that goes with the process.  targets: name -> (count, ...).
+    features: name -> (count, h, w, c) float16, memory-mapped from a file that goes with the process.
+        targets: name -> (count, ...).
     """
 
     features: dict[str, NDArray[np.float16]]
@@ -27,11 +28,16 @@ class FeatureCache:
         epoch, place = divmod(step, steps)
         variant = epoch % (self.count // (steps * batch_size))
         order = np.random.default_rng([seed, 2, epoch]).permutation(steps * batch_size)
-        rows: NDArray[np.int64] = variant * steps * batch_size + order[place * batch_size : (place + 1) * batch_size]
+        rows: NDArray[np.int64] = (
+            variant * steps * batch_size + order[place * batch_size : (place + 1) * batch_size]
+        )
         return rows
 
     def stream(self, steps: int, batch_size: int, seed: int, first_step: int, last_step: int) -> Any:
-        """A tf.data stream of (features float32, targets): batches first_step to last_step - 1, `steps` an epoch."""
+        """A tf.data stream of (features float32, targets).
+
+        Batches first_step to last_step - 1, `steps` an epoch.
+        """
         import tensorflow as tf
 
         names, answers = list(self.features), list(self.targets)
@@ -42,9 +48,17 @@ class FeatureCache:
             return [array[rows] for array in arrays]
 
         def load(step: Any) -> tuple[Any, Any]:
-            values = tf.numpy_function(take, [step], [tf.as_dtype(array.dtype) for array in arrays], stateful=False)
-            shaped = [tf.ensure_shape(value, (batch_size, *array.shape[1:])) for value, array in zip(values, arrays, strict=True)]
-            features = {name: tf.cast(value, tf.float32) for name, value in zip(names, shaped[: len(names)], strict=True)}
+            values = tf.numpy_function(
+                take, [step], [tf.as_dtype(array.dtype) for array in arrays], stateful=False
+            )
+            shaped = [
+                tf.ensure_shape(value, (batch_size, *array.shape[1:]))
+                for value, array in zip(values, arrays, strict=True)
+            ]
+            features = {
+                name: tf.cast(value, tf.float32)
+                for name, value in zip(names, shaped[: len(names)], strict=True)
+            }
             return features, dict(zip(answers, shaped[len(names) :], strict=True))
 
         return tf.data.Dataset.range(first_step, last_step).map(load, num_parallel_calls=1).prefetch(4)
@@ -62,7 +76,11 @@ def cache_features(backbone: Any, stream: Any, batches: int) -> FeatureCache:
     """
     import tensorflow as tf
 
-    run = tf.function(lambda pixels: {name: tf.cast(value, tf.float16) for name, value in backbone(pixels, training=False).items()})
+    run = tf.function(
+        lambda pixels: {
+            name: tf.cast(value, tf.float16) for name, value in backbone(pixels, training=False).items()
+        }
+    )
     features: dict[str, NDArray[np.float16]] = {}
     targets: dict[str, list[NDArray[Any]]] = {}
     count = 0

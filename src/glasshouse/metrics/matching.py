@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -183,4 +184,4 @@ def _take(candidates: _Candidates, uncounted: Bools, is_crowd: Bools, detections
 def _runs(values: Ints) -> Iterator[tuple[int, int]]:
     """(start, stop) of each run of equal neighbours."""
     edges = np.flatnonzero(np.append(True, values[1:] != values[:-1])[: len(values)]).tolist()
-    return zip(edges, [*edges[1:], len(values)], strict=True)
+    return pairwise([*edges, len(values)])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
+import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
@@ -18,11 +20,13 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip can hold
 
 
 def save_network(model: Any, path: Path | str) -> None:
-    """Writes architecture and weights, without optimizer or compile state, to a file that `keras.models.load_model` reads.
+    """Writes architecture and weights, without optimizer or compile state, to a file that
+    `keras.models.load_model` reads.
 
-    Keras's own writer puts in the date, zip times, memory addresses as object ids, and layer names that count every layer made
-    in the process before. Here the date is fixed, ids are counted by appearance, and automatic names are counted anew, so that
-    equal networks give equal bytes in every process. The file appears in one step: a killed process leaves the old one.
+    Keras's own writer puts in the date, zip times, memory addresses as object ids, and layer names that count
+    every layer made in the process before. Here the date is fixed, ids are counted by appearance, and
+    automatic names are counted anew, so that equal networks give equal bytes in every process. The file
+    appears in one step: a killed process leaves the old one.
 
     Args:
         model: a functional or sequential Keras model.
@@ -36,11 +40,14 @@ def save_network(model: Any, path: Path | str) -> None:
     if path.suffix != ".keras":
         raise ValueError(f"A network's file name must end in .keras. Got {path.name!r} instead.")
     if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
-        raise TypeError(f"Only functional and sequential Keras models can be written. Got {type(model).__name__} instead.")
+        raise TypeError(
+            f"Only functional and sequential Keras models can be written. Got {type(model).__name__} instead."
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.stem}.draft.keras")
     try:
-        # A twin over the same layers: it was never compiled, so neither optimizer nor losses get into the file.
+        # A twin over the same layers: it was never compiled, so neither optimizer nor losses get into the
+        # file.
         with canonical_names(twin := keras.Model(model.input, model.output, name=model.name)):
             twin.save(draft)
         rewrite_archive(draft)
@@ -58,15 +65,44 @@ def load_weights_into(model: Any, path: Path | str) -> None:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"There is no network file {path}. The stage that writes it has not run.")
+    stored, wanted = count_arrays(Path(path)), len(model.variables)
+    if stored != wanted:
+        raise ValueError(
+            f"{path} holds {stored} arrays, the network to be filled has {wanted}: another architecture."
+        )
     try:
-        model.load_weights(str(path))
-    except (ValueError, KeyError) as error:
-        raise ValueError(f"{path} holds another architecture than the network to be filled: {error}") from error
+        with warnings.catch_warnings():
+            # Keras warns where the file lacks a part, and leaves that part as it was.
+            warnings.filterwarnings("error", message="Skipping nested container")
+            model.load_weights(str(path))
+    except (ValueError, KeyError, UserWarning) as error:
+        raise ValueError(
+            f"{path} holds another architecture than the network to be filled: {error}"
+        ) from error
+
+
+def count_arrays(path: Path) -> int:
+    """How many arrays a `.keras` file holds.
+
+    Keras itself passes over those that a network has no place for.
+    """
+    import h5py
+
+    count = 0
+
+    def visit(_: str, item: Any) -> None:
+        nonlocal count
+        count += isinstance(item, h5py.Dataset)
+
+    with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as weights:
+        weights.visititems(visit)
+    return count
 
 
 @contextmanager
 def canonical_names(model: Any) -> Iterator[None]:
-    """Within the block, automatic names in the model (conv2d_57) are counted from its own first layer; then all is as before.
+    """Within the block, automatic names in the model (conv2d_57) are counted from its own first layer; then
+    all is as before.
 
     A name is taken for automatic where it is the class in snake case, with or without a number; others stay.
     """
@@ -86,7 +122,8 @@ def canonical_names(model: Any) -> Iterator[None]:
 
 
 def list_parts(model: Any) -> list[Any]:
-    """The model and every operation and layer in it, nested ones too, each once, in the order of the graph."""
+    """The model and every operation and layer in it, nested ones too, each once, in the order of the
+    graph."""
     parts: dict[int, Any] = {}
 
     def visit(part: Any) -> None:
@@ -116,17 +153,23 @@ def count_name(stem: str, counts: Counter[str], taken: set[str]) -> str:
 
 
 def rewrite_archive(path: Path) -> None:
-    """Rewrites a `.keras` file in place with a fixed date, fixed zip times and object ids counted by appearance."""
+    """Rewrites a `.keras` file in place with a fixed date, fixed zip times and object ids counted by
+    appearance."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in sorted(archive.namelist())}
     config = number_objects(json.loads(members["config.json"]), {})
-    metadata = json.loads(members["metadata.json"]) | {"date_saved": "{:04}-{:02}-{:02}@{:02}:{:02}:{:02}".format(*_EPOCH)}
+    metadata = json.loads(members["metadata.json"]) | {
+        "date_saved": "{:04}-{:02}-{:02}@{:02}:{:02}:{:02}".format(*_EPOCH)
+    }
     members["config.json"] = json.dumps(config, sort_keys=True).encode()
     members["metadata.json"] = json.dumps(metadata, sort_keys=True).encode()
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in members.items():
             entry = zipfile.ZipInfo(name, date_time=_EPOCH)
-            entry.create_system, entry.external_attr = 3, 0o644 << 16  # Unix, also where the writer runs elsewhere
+            entry.create_system, entry.external_attr = (
+                3,
+                0o644 << 16,
+            )  # Unix, also where the writer runs elsewhere
             archive.writestr(entry, content)
 
 

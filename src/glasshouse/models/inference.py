@@ -13,8 +13,8 @@ def build_inference(network: Network, evaluate: Evaluate) -> Any:
     """A model of `pixels` (B, H, W, 3) float32, 0..255, sharing the network's weights.
 
     Returns:
-        A Keras model. For a detector: boxes (B, K, 4) xyxy px of the input, scores (B, K), labels (B, K) int32 class index, valid (B,) int32; padding
-        is 0, 0 and -1. For a classifier: probabilities (B, C).
+        A Keras model. For a detector: boxes (B, K, 4) xyxy px of the input, scores (B, K), labels (B, K)
+        int32 class index, valid (B,) int32; padding is 0, 0 and -1. For a classifier: probabilities (B, C).
     """
     from glasshouse.models.layers.decode import Decode
     from glasshouse.models.layers.nms import NonMaxSuppression
@@ -23,7 +23,10 @@ def build_inference(network: Network, evaluate: Evaluate) -> Any:
     decoded = Decode(network.head, name="decode")(network.full(pixels))
     if "boxes" in decoded:
         suppress = NonMaxSuppression(
-            score_threshold=evaluate.score_threshold, iou_threshold=evaluate.nms_iou, max_detections=evaluate.max_detections, name="suppress"
+            score_threshold=evaluate.score_threshold,
+            iou_threshold=evaluate.nms_iou,
+            max_detections=evaluate.max_detections,
+            name="suppress",
         )
         decoded = suppress(decoded["boxes"], decoded["scores"])
     return keras.Model(pixels, decoded, name="inference")

@@ -1,7 +1,8 @@
 """Keras, loaded at first use.
 
-Every part file (backbone, neck, head) also holds its parameters, and parameters are read long before TensorFlow is wanted: `split`, `--help` and a
-mistake in params.yaml must not wait seconds for it. So part files take `keras` and `ops` from here instead of importing Keras themselves.
+Every part file (backbone, neck, head) also holds its parameters, and parameters are read long before
+TensorFlow is wanted: `split`, `--help` and a mistake in params.yaml must not wait seconds for it. So part
+files take `keras` and `ops` from here instead of importing Keras themselves.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ from glasshouse.params import Model
 class Network:
     """The parts of a network, sharing their weights.
 
-    backbone: pixels (B, H, W, 3), 0..255 -> {c3, c4, c5}.  top: {c3, c4, c5} -> raw outputs.  full: pixels -> raw outputs.
+    backbone: pixels (B, H, W, 3), 0..255 -> {c3, c4, c5}.  top: {c3, c4, c5} -> raw outputs.  full: pixels ->
+        raw outputs.
     """
 
     backbone: Any
@@ -25,7 +26,9 @@ class Network:
     head: Head
 
 
-def build_network(model: Model, *, height_px: int, width_px: int, classes: int, load_weights: bool = True) -> Network:
+def build_network(
+    model: Model, *, height_px: int, width_px: int, classes: int, load_weights: bool = True
+) -> Network:
     """Build backbone, neck and head for one input size.
 
     Args:
@@ -33,17 +36,20 @@ def build_network(model: Model, *, height_px: int, width_px: int, classes: int, 
         height_px: input height, a multiple of 32.
         width_px: input width, a multiple of 32.
         classes: number of categories.
-        load_weights: whether the backbone gets the pretrained weights that `model` names; False where all weights are read from a file afterwards.
+        load_weights: whether the backbone gets the pretrained weights that `model` names; False where all
+            weights are read from a file afterwards.
     """
     pixels = keras.Input((height_px, width_px, 3), name="pixels", dtype="float32")
-    taps = find_part("backbones", model.backbone.name).build(pixels, model.backbone)
+    params = model.backbone if load_weights else model.backbone.model_copy(update={"weights": "none"})
+    taps = find_part("backbones", params.name).build(pixels, params)
     backbone = keras.Model(pixels, taps, name="backbone")
-    if load_weights:
-        load_backbone_weights(backbone, model.backbone)
+    load_backbone_weights(backbone, params)
 
     features = {name: keras.Input(tap.shape[1:], name=name, dtype=tap.dtype) for name, tap in taps.items()}
     levels = find_part("necks", model.neck.name).build(features, model.neck)
-    head: Head = find_part("heads", model.head.name).Head(model.head, classes=classes, height_px=height_px, width_px=width_px)
+    head: Head = find_part("heads", model.head.name).Head(
+        model.head, classes=classes, height_px=height_px, width_px=width_px
+    )
     top = keras.Model(features, head.build(levels), name="top")
 
     full = keras.Model(pixels, top(backbone(pixels)), name="network")
@@ -53,13 +59,15 @@ def build_network(model: Model, *, height_px: int, width_px: int, classes: int, 
 def freeze(network: Network, unfreeze_from: str | None, *, batch_norm: str = "train") -> None:
     """Choose which layers of the backbone learn; neck and head always do.
 
-    Frozen batch normalization runs on its stored statistics: Keras does that for a layer with `trainable = False`, whatever `training` says.
+    Frozen batch normalization runs on its stored statistics: Keras does that for a layer with `trainable =
+        False`, whatever `training` says.
 
     Args:
         network: changed in place; compile afterwards.
-        unfreeze_from: None freezes the whole backbone, "all" nothing; a layer's name or a block's (the beginning of its layers' names up to an
-            underscore) frees it and all layers after it.
-        batch_norm: "frozen" keeps every batch normalization of the backbone as it is, "train" lets those of free layers learn.
+        unfreeze_from: None freezes the whole backbone, "all" nothing; a layer's name or a block's (the
+            beginning of its layers' names up to an underscore) frees it and all layers after it.
+        batch_norm: "frozen" keeps every batch normalization of the backbone as it is, "train" lets those of
+            free layers learn.
 
     Raises:
         ValueError: no layer of that name.
@@ -67,10 +75,17 @@ def freeze(network: Network, unfreeze_from: str | None, *, batch_norm: str = "tr
     layers = network.backbone.layers
     first = {"all": 0, None: len(layers)}.get(unfreeze_from, -1)
     if first < 0:
-        found = [i for i, layer in enumerate(layers) if layer.name == unfreeze_from or layer.name.startswith(f"{unfreeze_from}_")]
+        found = [
+            i
+            for i, layer in enumerate(layers)
+            if layer.name == unfreeze_from or layer.name.startswith(f"{unfreeze_from}_")
+        ]
         if not found:
             blocks = dict.fromkeys(layer.name.rsplit("_", 1)[0] for layer in layers if layer.weights)
-            raise ValueError(f"fine_tune.unfreeze_from: the backbone has no layer or block {unfreeze_from!r}. It has: {', '.join(blocks)}.")
+            raise ValueError(
+                f"fine_tune.unfreeze_from: the backbone has no layer or block {unfreeze_from!r}. "
+                f"It has: {', '.join(blocks)}."
+            )
         first = found[0]
     for i, layer in enumerate(layers):
         is_norm = isinstance(layer, keras.layers.BatchNormalization)

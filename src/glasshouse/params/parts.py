@@ -16,6 +16,9 @@ from pydantic import ConfigDict
 
 from glasshouse.params.strict import Strict, Text
 
+# What is loaded here refuses a faulty file and changes no stage's work: the stages do not depend on it.
+DYNAMIC_IMPORTS: tuple[str, ...] = ()
+
 PARTS_PACKAGE = "glasshouse.models"
 FOLDERS = {"backbone": "backbones", "neck": "necks", "head": "heads"}
 

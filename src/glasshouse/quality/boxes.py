@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from glasshouse.quality.checks import Check, Column
+from glasshouse.quality.expect import between, filled, greater, unique
 
 CORNERS = ("x_min_px", "y_min_px", "x_max_px", "y_max_px")
 BOX = tuple(Column(corner, "number") for corner in CORNERS)
@@ -23,9 +24,9 @@ def measure_boxes(
         categories: category_id and name; without them the class is not looked up.
 
     Returns:
-        One row an object, with picture (image_id, null where there is no such picture), category (name or null),
-        overhang_px (how far the box sticks out, 0 inside), short_side_px (null where the box has no area), cover
-        (share of the picture).
+        One row an object, with picture (image_id, null where there is no such picture), category (name or
+        null), overhang_px (how far the box sticks out, 0 inside), short_side_px (null where the box has no
+        area), cover (share of the picture).
     """
     columns = ["image_id", "width_px", "height_px", *(["file_name"] if "file_name" in pictures else [])]
     known = pictures[columns].drop_duplicates("image_id")
@@ -47,39 +48,36 @@ def measure_boxes(
 
 def box_checks(table: str, min_box_px: float, remedy: str, rows: tuple[str, ...] = ()) -> tuple[Check, ...]:
     """The checks of boxes that `measure_boxes` measured; `rows` are columns that name an object."""
-    import great_expectations.expectations as gxe
-
-    above, between = gxe.ExpectColumnPairValuesAToBeGreaterThanB, gxe.ExpectColumnValuesToBeBetween
     names = rows or ("object_id", "image_id", "file_name")
     box = (*names, *CORNERS)
     return (
         Check(
             "box_has_picture",
             table,
-            gxe.ExpectColumnValuesToNotBeNull(column="picture"),
+            filled("picture"),
             "The object belongs to a picture that is not there.",
             rows=names,
         ),
         Check(
             "box_has_category",
             table,
-            gxe.ExpectColumnValuesToNotBeNull(column="category"),
+            filled("category"),
             "The object belongs to a class that is not among the categories.",
             rows=(*names, "category_id"),
         ),
-        Check("box_has_width", table, above(column_A="x_max_px", column_B="x_min_px"), remedy, rows=box),
-        Check("box_has_height", table, above(column_A="y_max_px", column_B="y_min_px"), remedy, rows=box),
+        Check("box_has_width", table, greater("x_max_px", "x_min_px"), remedy, rows=box),
+        Check("box_has_height", table, greater("y_max_px", "y_min_px"), remedy, rows=box),
         Check(
             "box_inside_picture",
             table,
-            between(column="overhang_px", max_value=ROUNDING_PX),
+            between("overhang_px", high=ROUNDING_PX),
             f"The box sticks out of its picture. {remedy}",
             rows=(*box, "width_px", "height_px"),
         ),
         Check(
             "box_large_enough",
             table,
-            between(column="short_side_px", min_value=min_box_px),
+            between("short_side_px", low=min_box_px),
             "So small an object can hardly be found: use larger pictures, or leave it out.",
             "warning",
             rows=box,
@@ -87,7 +85,7 @@ def box_checks(table: str, min_box_px: float, remedy: str, rows: tuple[str, ...]
         Check(
             "box_smaller_than_picture",
             table,
-            between(column="cover", max_value=WHOLE_PICTURE, strict_max=True),
+            between("cover", high=WHOLE_PICTURE, strict=True),
             "The box is the whole picture and marks nothing: draw it round the object.",
             "warning",
             rows=box,
@@ -95,7 +93,7 @@ def box_checks(table: str, min_box_px: float, remedy: str, rows: tuple[str, ...]
         Check(
             "box_once",
             table,
-            gxe.ExpectCompoundColumnsToBeUnique(column_list=["image_id", "category_id", *CORNERS]),
+            unique("image_id", "category_id", *CORNERS),
             "The same box stands twice for one class: delete one.",
             "warning",
             rows=names,

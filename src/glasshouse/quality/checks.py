@@ -23,6 +23,11 @@ class Column:
     nullable: bool = False
 
 
+def columns(kind: Kind, *names: str, nullable: bool = False) -> tuple[Column, ...]:
+    """Several columns of one kind."""
+    return tuple(Column(name, kind, nullable) for name in names)
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """The contract of one table.
@@ -53,6 +58,7 @@ class Check:
         remedy: what to do, in one or two sentences.
         severity: a critical finding stops the pipeline in mode enforce, a warning never.
         rows: columns that tell a person which row it is (file name, id, box).
+        timed: it looks at times, which differ from run to run; its outcome stays out of the report's bytes.
     """
 
     name: str
@@ -61,6 +67,7 @@ class Check:
     remedy: str
     severity: Severity = "critical"
     rows: tuple[str, ...] = ()
+    timed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,7 @@ class Outcome:
     unexpected: int = 0
     observed: Any = None
     failing_rows: tuple[Mapping[str, Any], ...] = ()
+    timed: bool = False
 
 
 KEPT_ROWS = (
@@ -120,7 +128,7 @@ class Verdict:
         return tuple(finding for finding in self.findings if finding.severity == "warning")
 
 
-class GuardFailure(Exception):  # noqa: N818 - a failed guard is a verdict on data, not a fault of the program
+class GuardFailure(Exception):
     """A stage wrote something that must not go on; the message lists every critical finding."""
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from pandas.api import types
 
 from glasshouse.quality.checks import Check, Column, Table
+from glasshouse.quality.expect import filled, row_count, true
 
 _HANDED, _COLUMNS = "handed_tables", "handed_columns"
 _WHERE = "Compare the table that the stage's script hands to its guard with docs/architecture.md."
@@ -20,7 +21,7 @@ def complete_tables(handed: Mapping[str, pd.DataFrame], contract: Sequence[Table
 
 
 def describe_tables(tables: Mapping[str, pd.DataFrame], contract: Sequence[Table]) -> dict[str, pd.DataFrame]:
-    """Two frames about the tables themselves: `handed_tables` and `handed_columns` (one row a demanded column)."""
+    """Two frames about the tables: `handed_tables` and `handed_columns`, with one row a demanded column."""
     handed = pd.DataFrame({"table": [table.name for table in contract]})
     handed["handed"] = handed["table"].isin(list(tables)).astype(bool)
     rows = [
@@ -39,28 +40,26 @@ def describe_tables(tables: Mapping[str, pd.DataFrame], contract: Sequence[Table
 
 
 def contract_checks(tables: Mapping[str, pd.DataFrame], contract: Sequence[Table]) -> tuple[Check, ...]:
-    """The checks of the contract that can be put to `tables`: none on the values of a column that is not there."""
-    import great_expectations.expectations as gxe
-
+    """The checks of the contract that can be put to `tables`: none on a column that is not there."""
     checks = [
         Check(
             "tables_handed",
             _HANDED,
-            gxe.ExpectColumnValuesToBeInSet(column="handed", value_set=[True]),
+            true("handed"),
             f"The stage must hand over this table. {_WHERE}",
             rows=("table",),
         ),
         Check(
             "columns_present",
             _COLUMNS,
-            gxe.ExpectColumnValuesToNotBeNull(column="found"),
+            filled("found"),
             f"The column is missing or misspelt. {_WHERE}",
             rows=("table", "column"),
         ),
         Check(
             "column_kinds",
             _COLUMNS,
-            gxe.ExpectColumnValuesToBeInSet(column="fits", value_set=[True]),
+            true("fits"),
             f"The column holds another kind of value. {_WHERE}",
             rows=("table", "column", "wanted", "found"),
         ),
@@ -72,25 +71,19 @@ def contract_checks(tables: Mapping[str, pd.DataFrame], contract: Sequence[Table
 
 
 def _table_checks(table: Table, frame: pd.DataFrame) -> list[Check]:
-    import great_expectations.expectations as gxe
-
     present = [column for column in table.columns if column.name in frame]
     identity = tuple(
         column.name for column in present if column.name.endswith(("_id", "name", "epoch", "split"))
     )
     checks = [
         Check(
-            f"{table.name}_{column.name}_filled",
-            table.name,
-            gxe.ExpectColumnValuesToNotBeNull(column=column.name),
-            table.remedy,
-            rows=identity,
+            f"{table.name}_{column.name}_filled", table.name, filled(column.name), table.remedy, rows=identity
         )
         for column in present
         if not column.nullable
     ]
     if table.min_rows:
-        expectation = gxe.ExpectTableRowCountToBeBetween(min_value=table.min_rows)
+        expectation = row_count(table.min_rows)
         remedy = f"{table.name} is empty: the stage has written nothing that could be checked or used."
         checks.insert(0, Check(f"{table.name}_rows", table.name, expectation, remedy))
     return checks

@@ -1,8 +1,8 @@
 """Great Expectations' Data Docs of a stage: one page that opens in a browser without a network.
 
-The site builder of Great Expectations needs a file context and its pages load styles, scripts and a logo from half a
-dozen hosts. Here its renderers word the expectations and its views turn them into HTML; only the frame of the page is
-this project's own.
+The site builder of Great Expectations needs a file context, and its pages load styles, scripts and a logo
+from half a dozen hosts. Here its renderers word the expectations and its views turn them into HTML; only the
+frame of the page is this project's own.
 """
 
 from __future__ import annotations
@@ -19,19 +19,34 @@ if TYPE_CHECKING:
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
 
 _STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem;color:#1d2a20;background:#fff}
-h1{margin-bottom:.2rem} h2{margin:2rem 0 .4rem;font-size:1.15rem} nav{margin:.5rem 0 1.5rem} nav a{margin-right:1rem}
-table{border-collapse:collapse;width:100%;table-layout:fixed} td,th{border-bottom:1px solid #d8e0d9;padding:.4rem .6rem;text-align:left;
-vertical-align:top} th{background:#eef3ee} table table{table-layout:auto;width:auto;margin-top:.5rem} table table td{border:1px solid #d8e0d9}
-.badge{background:#e4ece5;border-radius:.3rem;padding:.05rem .35rem;font-family:ui-monospace,monospace;font-size:.9em}
-.text-danger{color:#b3261e} .text-success{color:#2e7d32} .text-warning{color:#8a5a00} .collapse,.m-0>a{display:none}
-i.fas{font-style:normal} .fa-check-circle::before{content:"\\2713"} .fa-times::before{content:"\\2717"}
-.fa-exclamation-triangle::before{content:"!"} .ok{color:#2e7d32} .bad{color:#b3261e} .warn{color:#8a5a00}
-th{width:20%} th:nth-child(1){width:1.2rem} th:nth-child(3){width:44%} th:nth-child(4){width:9rem} table table th{width:auto}
-.show-scrollbars{overflow-x:auto;overflow-wrap:break-word}
-@media(prefers-color-scheme:dark){body{color:#dfe8e0;background:#141a15} th{background:#202a21} .badge{background:#2a362b}
-td,th,table table td{border-color:#344036} a{color:#8fc7ff} .text-danger,.bad{color:#ff8a80} .text-success,.ok{color:#81c784}
-.text-warning,.warn{color:#ffcc66}}
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem;
+  color: var(--ink); background: var(--paper);
+  --ink: #1d2a20; --paper: #fff; --line: #d8e0d9; --shade: #eef3ee;
+  --bad: #b3261e; --good: #2e7d32; --so-so: #8a5a00 }
+h1 { margin-bottom: .2rem }
+h2 { margin: 2rem 0 .4rem; font-size: 1.15rem }
+table { border-collapse: collapse; width: 100%; table-layout: fixed }
+td, th { border-bottom: 1px solid var(--line); padding: .4rem .6rem; text-align: left; vertical-align: top }
+th { background: var(--shade); width: 20% }
+th:nth-child(1) { width: 1.2rem }
+th:nth-child(3) { width: 44% }
+th:nth-child(4) { width: 9rem }
+table table { table-layout: auto; width: auto; margin-top: .5rem; font-size: .9em }
+table table td { border: 1px solid var(--line) }
+table table th { width: auto !important }
+.badge { background: var(--shade); border-radius: .3rem; padding: .05rem .35rem;
+  font-family: ui-monospace, monospace }
+.show-scrollbars { overflow-x: auto; overflow-wrap: break-word }
+.text-danger, .bad { color: var(--bad) }
+.text-success, .ok { color: var(--good) }
+.text-warning, .warn { color: var(--so-so) }
+i.fas { font-style: normal }
+.fa-check-circle::before { content: "\\2713" }
+.fa-times::before { content: "\\2717" }
+.fa-exclamation-triangle::before { content: "!" }
+@media (prefers-color-scheme: dark) { body { --ink: #dfe8e0; --paper: #141a15; --line: #344036;
+  --shade: #202a21;
+  --bad: #ff8a80; --good: #81c784; --so-so: #ffcc66 } a { color: #8fc7ff } }
 """
 
 
@@ -54,20 +69,21 @@ def write_docs(verdict: Verdict, answers: Mapping[str, ExpectationValidationResu
 
 def _summary(verdict: Verdict) -> str:
     passed = sum(outcome.status == "passed" for outcome in verdict.outcomes)
-    counts = f"{passed} of {len(verdict.outcomes)} expectations met"
     worst = "bad" if verdict.critical else "warn" if verdict.warnings else "ok"
-    return f'<span class="{worst}">{len(verdict.critical)} critical, {len(verdict.warnings)} warnings</span>, {counts}'
+    findings = f"{len(verdict.critical)} critical, {len(verdict.warnings)} warnings"
+    return f'<span class="{worst}">{findings}</span>, {passed} of {len(verdict.outcomes)} expectations met'
 
 
 def _section(
     table: str, outcomes: Sequence[Outcome], answers: Mapping[str, ExpectationValidationResult]
 ) -> str:
-    from great_expectations.render.view import DefaultJinjaComponentView
+    from great_expectations.render.view.view import DefaultJinjaComponentView
 
     rows = [_row(outcome, answers.get(outcome.check)) for outcome in outcomes]
     header = ["", "Check", "Expectation", "Observed", "What to do"]
     block = {"content_block_type": "table", "header_row": header, "table": rows, "styling": {}}
-    html = DefaultJinjaComponentView().render({"content_block": block})
+    view: Any = DefaultJinjaComponentView()
+    html = view.render({"content_block": block})
     return f'<h2 id="{escape(table)}">{escape(table)}</h2>{html}'
 
 
@@ -75,16 +91,18 @@ def _row(outcome: Outcome, answer: ExpectationValidationResult | None) -> list[A
     check = f"{outcome.check} ({outcome.severity})"
     if answer is None:
         return ["-", check, outcome.demanded, "not run: the tables break their contract", ""]
-    from great_expectations.render.renderer.content_block import ValidationResultsTableContentBlockRenderer
+    from great_expectations.render.renderer.content_block import (
+        validation_results_table_content_block as blocks,
+    )
 
-    block = ValidationResultsTableContentBlockRenderer.render([answer]).to_json_dict()
-    status, expectation, observed = block["table"][0]
+    rendered: Any = blocks.ValidationResultsTableContentBlockRenderer.render([answer])
+    status, expectation, observed = rendered.to_json_dict()["table"][0]
     cell = [*_words(expectation), *_failing_rows(outcome)]
     return [status, check, cell, observed, "" if answer.success else outcome.remedy]
 
 
 def _words(cell: Any) -> list[dict[str, Any]]:
-    """The expectation and the number of rows that failed it, less Great Expectations' own table and query of them."""
+    """The expectation and how many rows fail it, less Great Expectations' own table and query of them."""
     parts = cell if isinstance(cell, list) else [cell]
     return [part for part in parts if part.get("content_block_type") == "string_template"]
 
@@ -119,6 +137,14 @@ def _known(page: Path) -> str:
 
 
 def _page(title: str, body: Sequence[str]) -> str:
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
-    text = "\n".join(body)
-    return f'<!doctype html>\n<html lang="en"><head>{head}<style>{_STYLE}</style></head>\n<body>\n{text}\n</body></html>\n'
+    lines = [
+        "<!doctype html>",
+        '<html lang="en">',
+        '<meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width">',
+        f"<title>{escape(title)}</title>",
+        f"<style>{_STYLE}</style>",
+        *body,
+        "</html>",
+    ]
+    return "\n".join(lines) + "\n"

@@ -25,10 +25,10 @@ Answers = Mapping[str, "ExpectationValidationResult"]
 
 
 def warm_up() -> threading.Thread:
-    """Import Great Expectations in the background, so that the guard at the end of a stage need not wait for it.
+    """Import Great Expectations in the background, so that the guard at the end need not wait for it.
 
-    Call it once the stage's own heavy imports are done: two threads that import the same package meet each other's
-    half-made modules. `guard` imports whatever is still missing.
+    Call it once the stage's own heavy imports are done: two threads that import the same package meet each
+    other's half-made modules. `guard` imports whatever is still missing.
     """
     thread = threading.Thread(target=import_expectations, name="import great_expectations", daemon=True)
     thread.start()
@@ -66,7 +66,7 @@ def validate(
     asset = context.data_sources.add_pandas("tables").add_dataframe_asset("table")
     whole = asset.add_batch_definition_whole_dataframe("whole")
     answers: dict[str, ExpectationValidationResult] = {}
-    # One call for all checks of a table: Great Expectations then computes a metric that several of them need once.
+    # One call for all checks of a table: a metric that several of them need is then computed once.
     for table, group in groupby(sorted(checks, key=_table), key=_table):
         answers.update(_ask(whole.get_batch({"dataframe": tables[table]}), tuple(group)))
     return answers
@@ -88,11 +88,17 @@ def _ask(batch: Batch, checks: Sequence[Check]) -> dict[str, ExpectationValidati
     results = batch.validate(
         ExpectationSuite(name=checks[0].table, expectations=expectations), result_format=form
     )
-    return {result.expectation_config.meta["check"]: result for result in results.results}
+    return {_name(result): result for result in results.results}
+
+
+def _name(answer: ExpectationValidationResult) -> str:
+    if answer.expectation_config is None or not answer.expectation_config.meta:
+        raise ValueError("Great Expectations has answered without saying to which check.")
+    return str(answer.expectation_config.meta["check"])
 
 
 def read_outcomes(checks: Iterable[Check], answers: Answers) -> tuple[Outcome, ...]:
-    """The answers in the project's own words, in the order of the checks; a check without an answer did not run."""
+    """The answers in the order of the checks; a check without an answer did not run."""
     return tuple(
         _read(check, answers[check.name]) if check.name in answers else _not_run(check) for check in checks
     )
@@ -105,8 +111,9 @@ def _not_run(check: Check) -> Outcome:
         severity=check.severity,
         status="not_run",
         expectation=check.expectation.expectation_type,
-        demanded=say_demand(check.expectation.configuration),
+        demanded=say_demand(check),
         remedy=check.remedy,
+        timed=check.timed,
     )
 
 
@@ -119,9 +126,10 @@ def _read(check: Check, answer: ExpectationValidationResult) -> Outcome:
         # A check that could not be computed has shown nothing: that is never a mere warning.
         severity="critical" if raised else check.severity,
         status="passed" if answer.success else "failed",
-        expectation=answer.expectation_config.type,
-        demanded=say_demand(answer.expectation_config),
+        expectation=check.expectation.expectation_type,
+        demanded=say_demand(check),
         remedy=check.remedy,
+        timed=check.timed,
         counted=looked_at,
         unexpected=0 if answer.success else int(result.get("unexpected_count", 1)),
         observed=raised or plain(result.get("observed_value")),
@@ -139,32 +147,25 @@ def _raised(answer: ExpectationValidationResult) -> str | None:
 def _failing_rows(check: Check, answer: ExpectationValidationResult) -> tuple[dict[str, Any], ...]:
     if not check.rows:
         return ()
-    kwargs = answer.expectation_config.kwargs
-    looked_at = [
-        kwargs.get("column"),
-        kwargs.get("column_A"),
-        kwargs.get("column_B"),
-        *kwargs.get("column_list", ()),
-    ]
-    columns = dict.fromkeys([*check.rows, *(column for column in looked_at if column)])
+    asked = check.expectation.configuration.kwargs
+    looked_at = [asked[key] for key in ("column", "column_A", "column_B") if key in asked]
+    columns = dict.fromkeys([*check.rows, *looked_at, *asked.get("column_list", ())])
     rows = answer.result.get("unexpected_index_list") or ()
     return tuple({column: plain(row[column]) for column in columns} for row in rows[:KEPT_ROWS])
 
 
-def say_demand(configuration: Any) -> str:
+def say_demand(check: Check) -> str:
     """The expectation as Great Expectations words it, with its limits, as plain text."""
-    from great_expectations.render.renderer.content_block import ExpectationStringRenderer
+    from great_expectations.render.renderer.content_block import expectation_string as words
 
-    parts = ExpectationStringRenderer.render(configuration)
-    texts = [
-        Template(part.string_template["template"]).safe_substitute(part.string_template["params"])
-        for part in parts
-    ]
+    rendered: Any = words.ExpectationStringRenderer.render(check.expectation.configuration)
+    templates = [part.string_template for part in rendered]
+    texts = [Template(template["template"]).safe_substitute(template["params"]) for template in templates]
     return " ".join(" ".join(texts).split())
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON knows it: NumPy scalars unpacked, floats to 6 digits, NaN and the like as None or text."""
+    """A value as JSON knows it: NumPy scalars unpacked, floats to 6 digits, NaN as None, infinity as text."""
     if isinstance(value, np.generic):
         return plain(value.item())
     if isinstance(value, Mapping):

@@ -17,7 +17,16 @@ from PIL import Image, ImageDraw, ImageFont
 from glasshouse.sources.example import Example, ObjectLabel
 
 GAP_PX = 4
-COLOURS = ("#ffd60a", "#f5f5f5", "#ff4d6d", "#ff9f1c", "#d0a2ff", "#4cc9f0", "#80ed99", "#f4acb7")  # by category
+COLOURS = (
+    "#ffd60a",
+    "#f5f5f5",
+    "#ff4d6d",
+    "#ff9f1c",
+    "#d0a2ff",
+    "#4cc9f0",
+    "#80ed99",
+    "#f4acb7",
+)  # by category
 
 
 def contact_sheet(examples: Iterable[Example], columns: int, boxes: bool = True) -> Image.Image:
@@ -27,7 +36,9 @@ def contact_sheet(examples: Iterable[Example], columns: int, boxes: bool = True)
     """
     shown = list(examples)
     if not shown or columns < 1:
-        raise ValueError(f"A contact sheet needs examples and columns. Got {len(shown)} and {columns} instead.")
+        raise ValueError(
+            f"A contact sheet needs examples and columns. Got {len(shown)} and {columns} instead."
+        )
     labels = sorted({item.label for example in shown for item in example.objects})
     cells = [draw_example(example, labels if boxes else None) for example in shown]
     width, height = max(cell.width for cell in cells) + GAP_PX, max(cell.height for cell in cells) + GAP_PX
@@ -39,7 +50,7 @@ def contact_sheet(examples: Iterable[Example], columns: int, boxes: bool = True)
 
 
 def draw_example(example: Example, labels: Sequence[str] | None) -> Image.Image:
-    """The decoded picture (RGB), with its boxes where `labels` (all names, in the order of the colours) is given."""
+    """The decoded picture (RGB), with its boxes where `labels` (all names, one colour each) is given."""
     picture = Image.open(io.BytesIO(example.picture)).convert("RGB")
     if labels is not None:
         for item in example.objects:
@@ -48,7 +59,7 @@ def draw_example(example: Example, labels: Sequence[str] | None) -> Image.Image:
 
 
 def _draw_box(picture: Image.Image, item: ObjectLabel, colour: str) -> None:
-    """The box around its pixels, its name on a plate inside its upper edge (or above, where there is room)."""
+    """The box, and its name on a plate above its upper edge (inside, where there is no room above)."""
     draw = ImageDraw.Draw(picture)
     font = ImageFont.load_default(max(9.0, picture.width / 20))
     left, top, right, bottom = item.box_xyxy_px
@@ -70,7 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--size-px", type=int, default=176, help="side of each picture")
     parser.add_argument("--seed", type=int, default=7)
     wanted = parser.parse_args(arguments)
-    sheet = contact_sheet(draw_world(wanted.world, wanted.pictures, wanted.size_px, wanted.seed), wanted.columns)
+    sheet = contact_sheet(
+        draw_world(wanted.world, wanted.pictures, wanted.size_px, wanted.seed), wanted.columns
+    )
     wanted.path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(wanted.path, "JPEG", quality=90, subsampling=0)
 

@@ -11,7 +11,8 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 # Named one by one: Pillow would also try formats that run other programs (EPS), that only point to data
 # elsewhere (MCIDAS, HDF5, WMF), or that are told by so little (TGA) that other files pass for them.
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "AVIF", "JPEG2000")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "AVIF", "JPEG2000")
+Image.init()  # all readers now, and not in several threads at once later
 
 # EXIF orientation (tag 0x0112) to the operation that makes the picture upright; 1 is upright already.
 UPRIGHT = {
@@ -81,7 +82,7 @@ def open_image(data: bytes) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
-        raise UndecodablePicture(f"not a picture: none of {', '.join(FORMATS)} begins like this") from error
+        raise UndecodablePicture(describe_start(data)) from error
     except Exception as error:  # as above; a bomb of twice the limit raises here already
         raise UndecodablePicture(describe(error, None)) from error
     limit = Image.MAX_IMAGE_PIXELS
@@ -90,6 +91,15 @@ def open_image(data: bytes) -> Image.Image:
             f"too large: {image.width} x {image.height} pixels, the limit is {limit} in all"
         )
     return image
+
+
+def describe_start(data: bytes) -> str:
+    """Why no reader took the bytes: they begin like nothing known, or like a format whose header is then broken."""
+    for name in FORMATS:
+        accept = Image.OPEN[name][1]
+        if accept is not None and accept(data[:16]):
+            return f"truncated or damaged {name} header"
+    return f"not a picture: begins like none of {', '.join(FORMATS)}"
 
 
 def read_orientation(image: Image.Image) -> int:
@@ -128,5 +138,5 @@ def describe(error: Exception, image_format: str | None) -> str:
         return f"too large: {error}"
     what = f"{image_format} picture" if image_format else "picture"
     said = " ".join(str(error).split()) or type(error).__name__
-    cut = "truncated" in said or isinstance(error, EOFError)
+    cut = "truncated" in said.lower() or isinstance(error, EOFError)
     return f"{'truncated' if cut else 'damaged'} {what}: {said}"

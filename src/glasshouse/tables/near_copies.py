@@ -13,7 +13,6 @@ and memory does not grow with a bucket; only the time does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -47,8 +46,7 @@ def group_near_copies(sha256: ArrayLike, phashes: ArrayLike, bits: int) -> Rows:
     join(roots, *pair_equal(digests, np.arange(len(digests))))
     join(roots, *pair_equal(hashes[telling], telling))
     distinct, first = np.unique(hashes[telling], return_index=True)
-    for left, right in find_near_pairs(distinct, bits):
-        join(roots, telling[first[left]], telling[first[right]])
+    join(roots, telling[first], telling[first[group_distinct(distinct, bits)]])
     return roots
 
 
@@ -74,23 +72,34 @@ def join(roots: Rows, left: Rows, right: Rows) -> None:
             roots[:] = shorter
 
 
-def find_near_pairs(hashes: NDArray[np.uint64], bits: int) -> Iterator[tuple[Rows, Rows]]:
-    """Pairs of rows of distinct hashes at a distance of at most `bits`; each at least once, in batches."""
+def group_distinct(hashes: NDArray[np.uint64], bits: int) -> Rows:
+    """Roots, as in join, of N distinct hashes: (N,) int64."""
+    roots = np.arange(len(hashes))
     edges = np.linspace(0, 64, bits + 2).astype(np.uint64)
     for start, stop in pairwise(edges):
         band = (hashes >> start) & np.uint64(2 ** int(stop - start) - 1)
         order = np.argsort(band, kind="stable")
-        yield from find_in_buckets(hashes[order], band[order], order, bits)
+        join_buckets(roots, hashes[order], band[order], order, bits)
+    return roots
 
 
-def find_in_buckets(
-    hashes: NDArray[np.uint64], band: NDArray[np.uint64], rows: Rows, bits: int
-) -> Iterator[tuple[Rows, Rows]]:
-    """Near pairs within runs of equal band: each hash against the one 1 behind, 2 behind, ... in its run."""
-    ends = np.searchsorted(band, band, side="right")
+def join_buckets(
+    roots: Rows, hashes: NDArray[np.uint64], band: NDArray[np.uint64], rows: Rows, bits: int
+) -> None:
+    """Unite, in place, the near pairs within runs of equal band (the buckets).
+
+    Each hash is compared with the one 1 behind it, 2 behind, ... while its bucket lasts: every pair once, all
+    buckets at a time. Now and then the buckets that are one group by now are left out.
+    """
+    starts = np.flatnonzero(np.r_[True, band[1:] != band[:-1]][: len(band)])
+    sizes = np.diff(np.r_[starts, len(band)])
+    ends = np.repeat(starts + sizes, sizes)
     left, step = np.arange(len(band)), 1
     while (left := left[left + step < ends[left]]).size:
         near = left[count_differing_bits(hashes[left], hashes[left + step]) <= bits]
-        if near.size:
-            yield rows[near], rows[near + step]
+        join(roots, rows[near], rows[near + step])
+        if step.bit_count() == 1:
+            here = roots[rows]
+            open_ = np.minimum.reduceat(here, starts) < np.maximum.reduceat(here, starts)
+            left = left[np.repeat(open_, sizes)[left]]
         step += 1

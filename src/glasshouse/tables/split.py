@@ -194,8 +194,8 @@ def check_labels(labels: pd.Series[Any], parts: NDArray[np.object_]) -> None:
     ]
     if missing:
         raise SplitError(
-            f"Classes without a picture: {'; '.join(missing)}. Add pictures of them (near copies count as one), "
-            "remove the class, raise split.test or split.valid, or take split.method: stratified."
+            f"Classes without a picture: {'; '.join(missing)}. Add pictures of them (near copies count as "
+            "one), remove the class, raise split.test or split.valid, or take split.method: stratified."
         )
 
 

@@ -6,20 +6,24 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
 
 REMEMBERED_FROM_BYTES = 1 << 18  # a smaller file is hashed faster than it is looked up
-IGNORED = ("__pycache__", ".DS_Store")  # as .dvcignore has it
 CHUNK_BYTES = 1 << 20
 
 
 class Digests:
-    """Digests of paths under `root`; the memory in `.glasshouse/digests.json` spares reading large files again."""
+    """Digests of paths under `root`; a memory in `.glasshouse/` spares reading large files again."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._file = root / ".glasshouse" / "digests.json"
         self._memory: dict[str, list[int | str]] | None = None
         self._changed = False
+        self._ignored: GitIgnoreSpec | None = None
 
     def digest(self, path: str | Path) -> str | None:
         """MD5 of a file, `<md5>.dir` of a folder's listing, None where there is neither."""
@@ -40,12 +44,29 @@ class Digests:
 
     def _folder(self, folder: Path) -> str:
         """DVC's digest of a folder: MD5 of the JSON list of (md5, relpath), sorted by relpath."""
-        paths = sorted(_files_below(folder), key=lambda path: path.relative_to(folder).as_posix())
+        paths = sorted(self._files_below(folder), key=lambda path: path.relative_to(folder).as_posix())
         listing = [
             {"md5": self._file_digest(path), "relpath": path.relative_to(folder).as_posix()} for path in paths
         ]
         text = json.dumps(listing, sort_keys=True)
         return f"{hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()}.dir"
+
+    def _files_below(self, folder: Path) -> list[Path]:
+        """All files that .dvcignore leaves."""
+        ignored, found = self._read_ignored(), []
+        for parent, folders, files in os.walk(folder, followlinks=True):
+            place = os.path.relpath(parent, self._root)
+            folders[:] = [name for name in folders if not ignored.match_file(f"{place}/{name}/")]
+            found += [Path(parent, name) for name in files if not ignored.match_file(f"{place}/{name}")]
+        return found
+
+    def _read_ignored(self) -> GitIgnoreSpec:
+        if self._ignored is None:
+            from pathspec import GitIgnoreSpec
+
+            path = self._root / ".dvcignore"
+            self._ignored = GitIgnoreSpec.from_lines(path.read_text().splitlines() if path.is_file() else [])
+        return self._ignored
 
     def _file_digest(self, path: Path) -> str:
         status = path.stat()
@@ -66,14 +87,6 @@ class Digests:
             except (FileNotFoundError, ValueError):  # no memory, or a torn one: hash anew
                 self._memory = {}
         return self._memory
-
-
-def _files_below(folder: Path) -> list[Path]:
-    found = []
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if name not in IGNORED]
-        found += [Path(parent, name) for name in files if name not in IGNORED and not name.endswith(".pyc")]
-    return found
 
 
 def _read_md5(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""`python -m glasshouse.tracking.follow JOURNAL`: mirror one journal as it grows, until its stage ends or dies."""
+"""`python -m glasshouse.tracking.follow JOURNAL`: mirror one journal until its stage ends or dies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NICENESS = 10  # the training's processors come first
 
 
 def follow(root: Path, journal: Path) -> None:
-    """Show `journal` in MLflow until it is over; raises StoreAway where the store does not answer or breaks off."""
+    """Show `journal` in MLflow until it is over; raises StoreAway where the store breaks off."""
     store, folder, stage = locate_store(root), journal.parents[1], journal.parent.name
     experiment = look_up(read_yaml(root / PARAMS), "tracking.experiment")
     mirror = Mirror(root, store, experiment, DURING_TRAINING)

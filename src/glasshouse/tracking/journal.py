@@ -1,8 +1,8 @@
-"""The journal: append-only JSON lines of what ran, `.glasshouse/journal/<state>/<stage>/<n>.jsonl`, never a DVC output.
+"""The journal of what ran: JSON lines in `.glasshouse/journal/<state>/<stage>/<n>.jsonl`, never a DVC output.
 
-Every execution of a stage has a file of its own. Rows: start, resumed, epoch, guard, metrics, phase, end. A killed
-execution has no end row; its last line may be torn. While its process lives it holds a lock on the file, which the
-system drops however the process dies, so that no stale process id is ever believed.
+Every execution of a stage has a file of its own. Rows: start, resumed, epoch, guard, metrics, phase, end. A
+killed execution has no end row; its last line may be torn. While its process lives it holds a lock on
+`<n>.lock`, which the system drops however the process dies, so that no stale process id is ever believed.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ ABOUT = "state.json"  # beside the stages' folders: the whole state id, its para
 SHORT_ID = 16  # hex digits of the state id in the folder's name
 LEGAL_METRIC = re.compile(r"[\w/.\- ]+", re.ASCII)  # what every MLflow store takes
 
+_held: set[Path] = set()  # locks of this process: probing one's own POSIX lock would drop it
+
 End = Literal["ok", "failed", "interrupted"]
 Status = Literal["running", "killed", "ok", "failed", "interrupted"]
 
@@ -35,12 +37,15 @@ class Journal:
         """Open the next free number under `folder`/`stage` (folder: of the state) and write the start row."""
         self.stage = stage
         self.path = _create_next(folder / stage)
+        self._lock_path = self.path.resolve().with_suffix(".lock")
+        self._lock = self._lock_path.open("w")
+        fcntl.lockf(self._lock, fcntl.LOCK_EX)
+        _held.add(self._lock_path)
         self._stream = self.path.open("a", encoding="utf-8")
-        fcntl.lockf(self._stream, fcntl.LOCK_EX)
         self._write("start", stage=stage, pid=os.getpid(), **about)
 
     def epoch(self, step: int, metrics: Mapping[str, float]) -> None:
-        """One epoch's figures, on disk when this returns; raises ValueError for a name or a figure no curve can hold."""
+        """One epoch's figures, on disk when this returns; raises ValueError as `check_metrics` does."""
         self._write(
             "epoch", sync=True, step=step, metrics=check_metrics(metrics, f"{self.stage}, epoch {step}")
         )
@@ -68,6 +73,9 @@ class Journal:
     def close(self) -> None:
         """Give the lock back."""
         self._stream.close()
+        self._lock_path.unlink(missing_ok=True)
+        _held.discard(self._lock_path)
+        self._lock.close()
 
     def __enter__(self) -> Self:
         return self
@@ -108,7 +116,6 @@ class Execution:
     guard: dict[str, Any] | None = None
     end: dict[str, Any] | None = None
     last_time: float = 0.0
-    alive: bool = False
 
     @property
     def status(self) -> Status:
@@ -116,7 +123,7 @@ class Execution:
         if self.end is not None:
             status: Status = self.end["status"]
             return status
-        return "running" if self.alive else "killed"
+        return "running" if _is_held(self.path.resolve().with_suffix(".lock")) else "killed"
 
     @property
     def start_time(self) -> float:
@@ -130,12 +137,12 @@ class Execution:
 
 
 def check_metrics(metrics: Mapping[str, Any], where: str) -> dict[str, float]:
-    """The figures as floats; raises ValueError that names the metric where a name is illegal or a figure not finite."""
+    """The figures as floats; raises ValueError naming an illegal name, or a figure that is not finite."""
     checked: dict[str, float] = {}
     for name, value in metrics.items():
         if not LEGAL_METRIC.fullmatch(name):
             raise ValueError(
-                f"{where}: the metric name {name!r} must hold letters, digits, '_', '-', '.', '/' and spaces only."
+                f"{where}: the metric name {name!r} may hold letters, digits, spaces and _ - . / only."
             )
         figure = float(value)
         if not math.isfinite(figure):
@@ -190,7 +197,7 @@ def list_stages(folder: Path) -> list[str]:
 
 def read_execution(path: Path) -> Execution:
     """Read one file; a torn last line is left out, any other fault raises ValueError with file and line."""
-    execution = Execution(path, int(path.stem), alive=_is_held(path))
+    execution = Execution(path, int(path.stem))
     for row in _read_rows(path):
         execution.last_time = row["time"]
         _take(row, execution)
@@ -198,7 +205,7 @@ def read_execution(path: Path) -> Execution:
 
 
 def merge_epochs(executions: list[Execution]) -> list[Epoch]:
-    """One curve of all executions: a later one's figures replace an earlier one's of the same step where they differ."""
+    """One curve of all executions: of two that differ at a step the later one stands."""
     curve: dict[int, Epoch] = {}
     for execution in executions:
         for epoch in execution.epochs:
@@ -260,9 +267,15 @@ def _numbered(folder: Path) -> list[Path]:
     )
 
 
-def _is_held(path: Path) -> bool:
-    """Whether another living process writes the file. (POSIX drops a process's own lock at this close.)"""
-    with path.open("rb") as stream:
+def _is_held(lock: Path) -> bool:
+    """Whether the process that took the lock still lives."""
+    if lock in _held:
+        return True
+    try:
+        stream = lock.open("rb")
+    except FileNotFoundError:
+        return False
+    with stream:
         try:
             fcntl.lockf(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: readers do not mistake one another
         except (BlockingIOError, PermissionError):

@@ -1,8 +1,9 @@
 """Starts and ends the process that shows a training in MLflow while it goes on.
 
-A process of its own, not a thread: it reads the journal and nothing else, so that importing MLflow, creating its database
-or waiting for a server takes neither the interpreter's lock nor a moment from the training, and its death costs nothing.
-`GLASSHOUSE_LIVE=0` in the environment leaves it out; `glasshouse runs sync` shows the same runs later.
+A process of its own, not a thread: it reads the journal and nothing else, so that importing MLflow,
+creating its database or waiting for a server takes neither the interpreter's lock nor a moment from the
+training, and its death costs nothing. `GLASSHOUSE_LIVE=0` in the environment leaves it out; `glasshouse
+runs sync` shows the same runs later.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 from pathlib import Path
 
 FOLLOWER = "glasshouse.tracking.follow"  # run, not imported: no stage depends on the mirror's code
-LAST_SECONDS = 3.0  # a follower that is behind at the end of the stage is left to finish by itself
+LAST_SECONDS = 1.0  # a follower that is behind at the end of the stage is left to finish by itself
 
 
 class Live:

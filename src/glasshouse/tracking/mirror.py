@@ -1,7 +1,7 @@
-"""Runs in MLflow that show what the journals tell: one parent a pipeline state, one child a stage that really ran.
+"""Runs in MLflow that show what the journals tell: one parent a state, one child a stage that really ran.
 
-Everything here may be repeated at any time: what is there already is found by its tags, and only what is missing is
-written.
+Everything here may be repeated at any time: what is there already is found by its tags, and only what is
+missing is written.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Mirror:
         return {(point.key, point.step, point.value) for history in histories for point in history}
 
     def show_stage(self, run: Run, known: set[Point], executions: list[Execution]) -> int:
-        """Bring a child up to its journals; `known` grows by what is written. Returns the number of new points."""
+        """Bring a child up to its journals; `known` grows. Returns the number of new points."""
         missing = [
             metric for metric in _points(executions) if (metric.key, metric.step, metric.value) not in known
         ]

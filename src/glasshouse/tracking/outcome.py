@@ -1,4 +1,4 @@
-"""What the present files say of the present state: scores, histories and pages, as far as dvc.lock vouches for them."""
+"""What the files say of the present state: scores, histories, pages, as far as dvc.lock vouches for them."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def read_outcome(root: Path) -> Outcome:
 
 
 def flatten_scores(document: Mapping[str, Any], where: str) -> dict[str, float]:
-    """metrics.json as MLflow's flat names: test as it is, valid with `valid_`, intervals as `_low` and `_high`.
+    """metrics.json as flat names: test as it is, valid with `valid_`, intervals as `_low` and `_high`.
 
     Raises ValueError naming the score where one is not finite.
     """
@@ -129,7 +129,7 @@ class _Files:
 def _rows(document: Any) -> list[dict[str, float]]:
     """The rows of a history: one an epoch, with its number."""
     rows = document.get("history", []) if isinstance(document, Mapping) else document
-    return [row for row in rows if isinstance(row, Mapping) and "epoch" in row]
+    return [dict(row) for row in rows if isinstance(row, Mapping) and "epoch" in row]
 
 
 def _out_digests(lock: Mapping[str, Locked], stale: Mapping[str, str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A state's own page in the journal: what its parent run in MLflow needs, should its files be gone by then."""
+"""A state's own page in the journal: what its run in MLflow needs, should its files be gone by then."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def read_pipeline(root: Path, params: Mapping[str, Any]) -> Pipeline:
-    """dvc.yaml under `root`; `${dotted.key}` in a path is filled from `params`. Raises ValueError where there is none."""
+    """dvc.yaml, `${dotted.key}` in its paths filled from `params`; raises ValueError where there is none."""
     path = root / "dvc.yaml"
     if not path.is_file():
         raise ValueError(f"{path} is missing: run in the project's folder.")
@@ -176,7 +176,7 @@ def _covers(out: str, path: str) -> bool:
 
 def _declared(name: str, block: Mapping[str, Any], params: Mapping[str, Any]) -> Declared:
     outs = [path for kind in ("outs", "metrics", "plots") for path in _paths(block.get(kind), params)]
-    keys = [key for key in block.get("params", []) if isinstance(key, str)]
+    keys = [key for entry in block.get("params") or [] for key in _keys(entry)]
     return Declared(
         name,
         block.get("cmd"),
@@ -184,6 +184,11 @@ def _declared(name: str, block: Mapping[str, Any], params: Mapping[str, Any]) ->
         tuple(keys),
         tuple(dict.fromkeys(outs)),
     )
+
+
+def _keys(entry: Any) -> list[str]:
+    """An entry is a key of params.yaml, or a block of a file and its keys."""
+    return [entry] if isinstance(entry, str) else list(entry.get(PARAMS) or [])
 
 
 def _paths(entries: Any, params: Mapping[str, Any]) -> Iterator[str]:

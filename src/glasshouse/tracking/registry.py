@@ -1,8 +1,9 @@
 """The model of a state as a version of the registered model, once.
 
-What is logged is the ONNX file of the export stage, in MLflow's own `onnx` flavour: measured against the alternatives it
-loads fastest and needs neither TensorFlow nor this package where it is served, and MLflow runs it with onnxruntime
-without code of ours. The input has no name in the signature, so that `predict` takes the array itself.
+What is logged is the ONNX file of the export stage, in MLflow's own `onnx` flavour: measured against the
+alternatives it loads fastest and needs neither TensorFlow nor this package where it is served, and MLflow
+runs it with onnxruntime without code of ours. The input has no name in the signature, so that `predict`
+takes the array itself.
 """
 
 from __future__ import annotations
@@ -81,6 +82,7 @@ def _log_network(mirror: Mirror, parent: Run, path: Path) -> str:
     from mlflow.models import Model
 
     mlflow.set_tracking_uri(mirror.store.uri)
+    mlflow.set_experiment(experiment_id=mirror.experiment_id)  # else the files go to the default one's folder
     network = onnx.load(str(path))
     needed = [f"{package}=={version(package)}" for package in NEEDED]
     signature = read_signature(network)
@@ -93,6 +95,7 @@ def _log_network(mirror: Mirror, parent: Run, path: Path) -> str:
         signature=signature,
         pip_requirements=needed,
         save_as_external_data=False,
+        onnx_execution_providers=["CPUExecutionProvider"],
     )
     return str(logged.model_uri)
 

@@ -1,10 +1,11 @@
 """A pipeline state: everything from outside that decides what the stages write.
 
-That is params.yaml (without the block `tracking`, which changes no stage's bytes), the stages of dvc.yaml, and the
-content of every dependency that no stage makes. Those are, as dvc.yaml lists them, the code each stage imports and the
-built-in weights; added to them are the folder of pictures (`dataset.source: folder`) and a weights file that
-params.yaml names by its path. For `blooms` the params hold everything about the data. Code that no stage imports (the
-mirror, the command line) is no part of a state, just as DVC runs nothing anew for it.
+That is params.yaml (without the block `tracking`, which changes no stage's bytes), the stages of dvc.yaml,
+and the content of every dependency that no stage makes. Those are, as dvc.yaml lists them, the code each
+stage imports and the built-in weights; added to them are the folder of pictures (`dataset.source: folder`)
+and a weights file that params.yaml names by its path. For `blooms` the params hold everything about the
+data. Code that no stage imports (the mirror, the command line) is no part of a state, just as DVC runs
+nothing anew for it.
 """
 
 from __future__ import annotations
@@ -21,12 +22,11 @@ from glasshouse.tracking.digests import Digests
 from glasshouse.tracking.pipeline import PARAMS, look_up, read_pipeline, read_yaml
 
 OUTSIDE = "tracking"  # the block of params.yaml that is no part of a state
-SHORT = 16  # hex digits in a folder's name
 
 
 @dataclass(frozen=True)
 class State:
-    """Params as they stand in the file, the stages of dvc.yaml, and path -> digest of what comes from outside."""
+    """Params as they stand in the file, the stages of dvc.yaml, path -> digest of what comes from outside."""
 
     params: dict[str, Any]
     stages: dict[str, Any]
@@ -46,7 +46,7 @@ def digest_values(values: Any) -> str:
 
 
 def read_state(root: Path) -> State:
-    """The state of the project in `root` as it stands now; raises ValueError where dvc.yaml or params.yaml is missing."""
+    """The present state of the project in `root`; raises ValueError without dvc.yaml or params.yaml."""
     path = root / PARAMS
     if not path.is_file():
         raise ValueError(f"{path} is missing: run in the project's folder.")

@@ -40,7 +40,7 @@ AFTERWARDS = Patience(timeout_s=20, retries=2)
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Address of runs and registry; `artifacts` is where new experiments keep files, None where a server decides."""
+    """Address of runs and registry; `artifacts`: where files go, None where a server decides."""
 
     uri: str
     artifacts: str | None
@@ -70,9 +70,8 @@ def locate_store(root: Path) -> Store:
 
 
 def connect(store: Store, patience: Patience) -> MlflowClient:
-    """A client; raises StoreAway within PREFLIGHT_SECONDS where no server answers. Imports MLflow only after that."""
-    if store.is_server:
-        _knock(store)
+    """A client; raises StoreAway soon where no server answers, and imports MLflow only after that."""
+    knock(store)
     os.environ.update(QUIET)
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(patience.timeout_s))
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", str(patience.retries))
@@ -100,7 +99,7 @@ def spoken(store: Store) -> Iterator[None]:
 
 @contextmanager
 def alone(root: Path) -> Iterator[None]:
-    """Keep other processes of this project from creating runs at the same time; raises StoreAway after LOCK_SECONDS."""
+    """Keep this project's other processes from creating runs; raises StoreAway after LOCK_SECONDS."""
     path = root / ".glasshouse" / "mirror.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as stream:
@@ -120,8 +119,10 @@ def _seize(descriptor: int) -> bool:
     return True
 
 
-def _knock(store: Store) -> None:
-    """One short request; any answer below 500 will do, for some servers have no /health."""
+def knock(store: Store) -> None:
+    """One short request to a server; raises StoreAway where none answers (any status below 500 will do)."""
+    if not store.is_server:
+        return
     parts = urlsplit(store.uri)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=PREFLIGHT_SECONDS)

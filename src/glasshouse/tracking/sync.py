@@ -1,13 +1,14 @@
-"""`glasshouse runs sync`: MLflow brought up to the files, of this state and of every state that has a journal."""
+"""`glasshouse runs sync`: MLflow brought up to the files and to every state's journal."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from glasshouse.tracking.digests import Digests
 from glasshouse.tracking.git import has_changes, read_commit
@@ -21,7 +22,7 @@ from glasshouse.tracking.state import read_state
 from glasshouse.tracking.store import AFTERWARDS, Patience, Store, alone, locate_store, spoken
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
+    from mlflow.entities import Dataset, Run
 
 ARTIFACTS, WHOLE, COMMIT, DIRTY = (
     "glasshouse.artifacts",
@@ -49,8 +50,9 @@ class Report:
     faults: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        head = f"MLflow at {self.store}: {self.states} states, {self.children} stage runs; new: {self.points} points, "
-        lines = [f"{head}{self.scores} scores, {self.files} files"]
+        shown = f"{self.states} states, {self.children} stage runs"
+        new = f"{self.points} points, {self.scores} scores, {self.files} files"
+        lines = [f"MLflow at {self.store}: {shown}; new: {new}"]
         if self.parent is not None:
             lines.append(f"state {self.state[:12]} is run {self.parent}")
         if self.version is not None:
@@ -63,7 +65,8 @@ class Report:
 def sync(root: Path, store: Store | None = None, patience: Patience = AFTERWARDS) -> Report:
     """Bring MLflow up to the files of the project in `root`; may be repeated and cut off at any time.
 
-    Raises StoreAway where the store does not answer or breaks off, ValueError for files that cannot be believed.
+    Raises StoreAway where the store does not answer or breaks off, ValueError for files that cannot be
+    believed.
     """
     store = store or locate_store(root)
     state, outcome = read_state(root), read_outcome(root)
@@ -159,17 +162,28 @@ def _show_manifest(mirror: Mirror, parent: Run, outcome: Outcome) -> None:
     )
     if digest is None or not (mirror.root / MANIFEST).is_file():
         return
-    if any(entry.dataset.digest == digest for entry in parent.inputs.dataset_inputs):
+    known = parent.inputs.dataset_inputs if parent.inputs is not None else []
+    if any(entry.dataset.digest == digest for entry in known):
         return
-    import mlflow.data
-    import pandas as pd
     from mlflow.entities import DatasetInput, InputTag
 
-    source = parent.data.params.get("dataset.source", "pictures")
-    images = pd.read_parquet(mirror.root / MANIFEST)
-    manifest = mlflow.data.from_pandas(images, source=MANIFEST, name=source, digest=digest)  # type: ignore[attr-defined]
+    manifest = _describe_manifest(mirror.root / MANIFEST, parent.data.params["dataset.source"], digest)
     tags = [InputTag("mlflow.data.context", "training")]
-    mirror.client.log_inputs(parent.info.run_id, [DatasetInput(manifest._to_mlflow_entity(), tags)])
+    mirror.client.log_inputs(parent.info.run_id, [DatasetInput(manifest, tags)])
+
+
+def _describe_manifest(path: Path, name: str, digest: str) -> Dataset:
+    import mlflow.data
+    import pandas as pd
+    from mlflow.entities import Dataset
+
+    images = pd.read_parquet(path)
+    with (
+        warnings.catch_warnings()
+    ):  # on integers that might be missing, and on two names of one kind of source
+        warnings.simplefilter("ignore", UserWarning)
+        manifest = mlflow.data.from_pandas(images, source=MANIFEST, name=name, digest=digest)  # type: ignore[attr-defined]
+        return Dataset(**manifest.to_dict())
 
 
 def _git_tags(root: Path, parent: Run) -> dict[str, str]:

@@ -15,8 +15,9 @@ import numpy as np
 class Checkpoint:
     """The state of one training at the end of its last whole epoch, in one file that is replaced at once.
 
-    Holds every variable of the learner (also moving statistics and random seeds) and of its optimizer (also its step and moving averages), the history,
-    and a key that names parameters, data and code: a checkpoint with another key is never resumed.
+    Holds every variable of the learner (also moving statistics and random seeds) and of its optimizer (also
+    its step and moving averages), the history, and a key that names parameters, data and code: a checkpoint
+    with another key is never resumed.
     """
 
     def __init__(self, path: Path, key: str) -> None:
@@ -39,7 +40,8 @@ class Checkpoint:
         """Restore the state into a built learner with a built optimizer.
 
         Returns:
-            The history so far; empty, and nothing changed, where there is no checkpoint, it is damaged, or it is of another training.
+            The history so far; empty, and nothing changed, where there is no checkpoint, it is damaged, or it
+            is of another training.
         """
         try:
             data = np.load(io.BytesIO(self.path.read_bytes()), allow_pickle=False)

@@ -24,8 +24,9 @@ def fine_tune(
     checkpoint: Checkpoint,
     validate: Callable[[], Row],
     on_epoch: Callable[[int, Row], None] | None = None,
-) -> list[Row]:
-    """Train the network from `unfreeze_from` upwards; changes it in place and leaves the averaged weights in it.
+) -> tuple[list[Row], dict[str, Row]]:
+    """Train the network from `unfreeze_from` upwards; changes it in place and leaves the averaged weights in
+    it.
 
     Args:
         network: with a trained head.
@@ -35,12 +36,15 @@ def fine_tune(
         seed: of order and augmentation.
         fill: grey level outside of moved pictures.
         checkpoint: of this training.
-        validate: scores of the network as it stands; asked every `validate_every` epochs and at the end.
+        validate: scores of the network as it stands, the one that counts first; asked every `validate_every`
+            epochs and at the end.
         on_epoch: told each row of the history.
 
     Returns:
-        The history, one row an epoch.
+        The history, and the scores by which the better of frozen head and fine-tuned network was kept.
     """
+    main_score = next(iter(before := validate()))
+    head_weights = [weight.numpy() for weight in network.full.weights]
     freeze(network, params.unfreeze_from, batch_norm=params.batch_norm)
     steps = steps_per_epoch(len(pictures), params.batch_size)
     has_boxes = pictures.label is None
@@ -74,11 +78,29 @@ def fine_tune(
         ema_momentum=average_momentum(params.ema_epochs, steps),
     )
     learner = Learner(network.full, network)
-    return fit(learner, optimizer, stream, steps=steps, epochs=params.epochs, checkpoint=checkpoint, validate=validated, on_epoch=on_epoch)
+    history = fit(
+        learner,
+        optimizer,
+        stream,
+        steps=steps,
+        epochs=params.epochs,
+        checkpoint=checkpoint,
+        validate=validated,
+        on_epoch=on_epoch,
+    )
+    after = validate()
+    # Fine-tuning can lose what the head had learned while its training loss falls, so validation decides.
+    kept = after
+    if after[main_score] < before[main_score]:
+        kept = before
+        for weight, value in zip(network.full.weights, head_weights, strict=True):
+            weight.assign(value)
+    return history, {"head": before, "fine_tuned": after, "kept": kept}
 
 
 def average_momentum(epochs: float, steps: int) -> float:
-    """Momentum of a moving average that reaches back over about `epochs` epochs of `steps` steps: 1 - 1 / (epochs * steps); 0 for none.
+    """Momentum of a moving average that reaches back over about `epochs` epochs of `steps` steps: 1 - 1 /
+    (epochs * steps); 0 for none.
 
     A fixed momentum would average over the whole of a short training, and over nothing of a long one.
     """

@@ -19,7 +19,13 @@ class NotFinite(ArithmeticError):
 
 
 def build_optimizer(
-    *, learning_rate: float, warmup_steps: int, total_steps: int, weight_decay: float = 0.0, clip_norm: float = 10.0, ema_momentum: float = 0.0
+    *,
+    learning_rate: float,
+    warmup_steps: int,
+    total_steps: int,
+    weight_decay: float = 0.0,
+    clip_norm: float = 10.0,
+    ema_momentum: float = 0.0,
 ) -> Any:
     """AdamW with linear warm-up and cosine decay to a hundredth of the peak.
 
@@ -51,7 +57,11 @@ class _Epochs(keras.callbacks.Callback):
     """After each epoch: look at the losses, validate on the averaged weights, note, save."""
 
     def __init__(
-        self, checkpoint: Checkpoint, history: list[Row], validate: Callable[[int], Row] | None, on_epoch: Callable[[int, Row], None] | None
+        self,
+        checkpoint: Checkpoint,
+        history: list[Row],
+        validate: Callable[[int], Row] | None,
+        on_epoch: Callable[[int, Row], None] | None,
     ) -> None:
         super().__init__()
         self.checkpoint, self.history, self.validate, self.on_epoch = checkpoint, history, validate, on_epoch
@@ -59,7 +69,9 @@ class _Epochs(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Row | None = None) -> None:
         row: Row = {"epoch": epoch + 1, **{name: float(value) for name, value in (logs or {}).items()}}
         if bad := [name for name, value in row.items() if not math.isfinite(value)]:
-            raise NotFinite(f"epoch {epoch + 1}: {', '.join(bad)} is not a finite number; lower learning_rate or clip_norm.")
+            raise NotFinite(
+                f"epoch {epoch + 1}: {', '.join(bad)} is no finite number; lower learning_rate or clip_norm."
+            )
         if self.validate:
             row |= self._validated(epoch)
         self.history.append(row)
@@ -69,7 +81,8 @@ class _Epochs(keras.callbacks.Callback):
 
     def _validated(self, epoch: int) -> Row:
         assert self.validate is not None
-        # Copies, not Keras's SwapEMAWeights: that one swaps by adding and subtracting, which changes the last bits of the weights in training.
+        # Copies, not Keras's SwapEMAWeights: that one swaps by adding and subtracting, which changes the last
+        # bits of the weights in training.
         weights = self.model.trainable_variables
         in_training = [weight.numpy() for weight in weights]
         self.model.optimizer.finalize_variable_values(weights)

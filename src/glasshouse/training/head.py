@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from glasshouse.inputs.features import cache_features
@@ -29,8 +30,9 @@ def train_head(
 ) -> list[Row]:
     """Train everything but the backbone; changes `network` in place.
 
-    The frozen backbone gives the same features for the same pixels every time. So with `features: cached` they are computed once, for `variants`
-    augmented variants of every picture, and the epochs go over these in turn; with `live` every epoch sees fresh augmentation and pays for it.
+    The frozen backbone gives the same features for the same pixels every time. So with `features: cached`
+    they are computed once, for `variants` augmented variants of every picture, and the epochs go over these
+    in turn; with `live` every epoch sees fresh augmentation and pays for it.
 
     Args:
         network: with its pretrained backbone.
@@ -63,11 +65,21 @@ def train_head(
 
     if params.features == "cached":
         cache = cache_features(network.backbone, live(0, params.variants * steps), params.variants * steps)
-        stream: Callable[[int, int], Any] = lambda first, last: cache.stream(steps, params.batch_size, seed, first, last)  # noqa: E731
+        stream: Callable[[int, int], Any] = partial(cache.stream, steps, params.batch_size, seed)
         model = network.top
     else:
         stream, model = live, network.full
     learner = Learner(model, network)
     total = params.epochs * steps
-    optimizer = build_optimizer(learning_rate=params.learning_rate, warmup_steps=int(WARMUP_SHARE * total), total_steps=total)
-    return fit(learner, optimizer, stream, steps=steps, epochs=params.epochs, checkpoint=checkpoint, on_epoch=on_epoch)
+    optimizer = build_optimizer(
+        learning_rate=params.learning_rate, warmup_steps=int(WARMUP_SHARE * total), total_steps=total
+    )
+    return fit(
+        learner,
+        optimizer,
+        stream,
+        steps=steps,
+        epochs=params.epochs,
+        checkpoint=checkpoint,
+        on_epoch=on_epoch,
+    )

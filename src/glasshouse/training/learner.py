@@ -13,7 +13,8 @@ from glasshouse.models.network import Network
 class Learner(keras.Model):
     """Wraps a network, or its top, together with the head's loss.
 
-    `x` is what the wrapped model eats, `y` what `head.encode` gave. The terms of the loss are shown as metrics.
+    `x` is what the wrapped model eats, `y` what `head.encode` gave. The terms of the loss are shown as
+    metrics.
     """
 
     def __init__(self, model: Any, network: Network) -> None:
@@ -26,7 +27,14 @@ class Learner(keras.Model):
         """Raw outputs."""
         return self.model(x, training=training)
 
-    def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True) -> Any:
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
         """Mean over the batch of the sum of the head's terms."""
         del x, sample_weight, training
         losses = self.head.loss(y, y_pred)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 
 def prepare_runtime(seed: int) -> None:
-    """Make every later computation of this process a function of `seed`; call once, before a network is built.
+    """Make every later computation of this process a function of `seed`; call once, before a network is
+    built.
 
-    On a GPU the network computes in half precision (its losses and outputs stay in float32); on a CPU that gains nothing.
+    On a GPU the network computes in half precision (its losses and outputs stay in float32); on a CPU that
+    gains nothing.
 
     Args:
         seed: of Python, NumPy and Keras.

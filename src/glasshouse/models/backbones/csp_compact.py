@@ -1,7 +1,8 @@
 """A compact CSP network of plain convolutions: the backbone that trains fastest on two CPU cores.
 
-Depthwise convolutions save multiplications but not CPU time in training; plain 3x3 ones on half of the maps do both.
-After Wang et al., "CSPNet", arXiv:1911.11929; widths and depths are Glasshouse's own, chosen by score over CPU-seconds (docs/results.md).
+Depthwise convolutions save multiplications but not CPU time in training; plain 3x3 ones on half of the maps
+do both. After Wang et al., "CSPNet", arXiv:1911.11929; widths and depths are Glasshouse's own, chosen by
+score over CPU-seconds (docs/results.md).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Anchor-free detector: every cell of every level predicts class scores and the distances to the four sides of one box.
+"""Anchor-free detector: every cell of every level predicts class scores and the distances to the four sides
+of one box.
 
-After Tian et al., "FCOS", arXiv:1904.01355 (distances, exp scaling), Feng et al., "TOOD", arXiv:2108.07755 (assignment, soft targets) and Zheng et al.,
-"Distance-IoU loss", arXiv:1911.08287 (CIoU).
+After Tian et al., "FCOS", arXiv:1904.01355 (distances, exp scaling), Feng et al., "TOOD", arXiv:2108.07755
+(assignment, soft targets) and Zheng et al., "Distance-IoU loss", arXiv:1911.08287 (CIoU).
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class Params(Strict):
 class Head:
     """Detector head.
 
-    Raw outputs: `distances` (B, A, 4), log of left, top, right, bottom in strides; `logits` (B, A, C). A counts the cells of all levels, finest first.
+    Raw outputs: `distances` (B, A, 4), log of left, top, right, bottom in strides; `logits` (B, A, C). A
+        counts the cells of all levels, finest first.
     """
 
     outputs = ("distances", "logits")
@@ -51,29 +53,47 @@ class Head:
             width = int(x.shape[-1])
             for_class = conv_unit(x, width, 3, name=f"head_{name}_class")
             for_box = conv_unit(x, width, 3, name=f"head_{name}_box")
-            logits.append(self._predictor(for_class, self.classes, -math.log(1 / PRIOR_SCORE - 1), f"head_{name}_logits"))
+            logits.append(
+                self._predictor(
+                    for_class, self.classes, -math.log(1 / PRIOR_SCORE - 1), f"head_{name}_logits"
+                )
+            )
             boxes.append(self._predictor(for_box, 4, math.log(2.0), f"head_{name}_distances"))
         join = keras.layers.Concatenate
-        return {"distances": join(axis=1, name="distances")(boxes), "logits": join(axis=1, name="logits")(logits)}
+        return {
+            "distances": join(axis=1, name="distances")(boxes),
+            "logits": join(axis=1, name="logits")(logits),
+        }
 
     def _predictor(self, x: Any, outputs: int, bias: float, name: str) -> Any:
         x = keras.layers.Conv2D(
-            outputs, 1, bias_initializer=keras.initializers.Constant(bias), kernel_initializer=keras.initializers.RandomNormal(stddev=0.01), name=name
+            outputs,
+            1,
+            bias_initializer=keras.initializers.Constant(bias),
+            kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+            name=name,
         )(x)
-        return keras.layers.Reshape((-1, outputs), dtype="float32", name=f"{name}_flat")(x)  # (B, H_l * W_l, outputs)
+        return keras.layers.Reshape((-1, outputs), dtype="float32", name=f"{name}_flat")(
+            x
+        )  # (B, H_l * W_l, outputs)
 
     def encode(self, labels: Tensors) -> Tensors:
-        """Labels `boxes` (B, N, 4) xyxy px and `labels` (B, N), -1 = padding -> `boxes` and `one_hot` (B, N, C).
+        """Labels `boxes` (B, N, 4) xyxy px and `labels` (B, N), -1 = padding -> `boxes` and `one_hot` (B, N,
+        C).
 
-        The assignment of objects to cells depends on what the network already predicts, so it is made in `loss`.
+        The assignment of objects to cells depends on what the network already predicts, so it is made in
+        `loss`.
         """
-        one_hot = ops.one_hot(ops.cast(labels["labels"], "int32"), self.classes, dtype="float32")  # -1 gives a row of zeros
+        one_hot = ops.one_hot(
+            ops.cast(labels["labels"], "int32"), self.classes, dtype="float32"
+        )  # -1 gives a row of zeros
         return {"boxes": ops.cast(labels["boxes"], "float32"), "one_hot": one_hot}
 
     def loss(self, targets: Tensors, raw: Tensors) -> Tensors:
         """Soft-target cross-entropy over all cells, 1 - CIoU over the assigned ones.
 
-        Both are divided by the mean over the batch of the summed target scores, so that crowded batches do not take larger steps.
+        Both are divided by the mean over the batch of the summed target scores, so that crowded batches do
+        not take larger steps.
         """
         boxes, logits = self._boxes(raw), raw["logits"]
         centres, strides = self._grid()
@@ -97,7 +117,8 @@ class Head:
         }
 
     def decode(self, raw: Tensors) -> Tensors:
-        """Raw outputs -> `boxes` (B, A, 4) xyxy px clipped to the picture and `scores` (B, A, C) in 0..1, before non-max suppression."""
+        """Raw outputs -> `boxes` (B, A, 4) xyxy px clipped to the picture and `scores` (B, A, C) in 0..1,
+        before non-max suppression."""
         low, high = ops.zeros(4), ops.convert_to_tensor([self.width_px, self.height_px] * 2, dtype="float32")
         return {"boxes": ops.clip(self._boxes(raw), low, high), "scores": ops.sigmoid(raw["logits"])}
 

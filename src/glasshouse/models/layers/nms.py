@@ -1,7 +1,7 @@
 """Per-class greedy non-maximum suppression that every export format can carry.
 
-Written in plain `keras.ops` (TensorFlow and JAX backends) with built-in operators only, so that it converts to LiteRT without
-Flex operators and to ONNX without custom ones.
+Written in plain `keras.ops` (TensorFlow and JAX backends) with built-in operators only, so that it converts
+to LiteRT without Flex operators and to ONNX without custom ones.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ def suppress(
 ) -> dict[str, Any]:
     """Greedy non-maximum suppression within each class.
 
-    Candidates are (anchor, class) pairs, so one box may be kept for several classes. The `pre_nms_top_k` best of a picture are
-    visited by falling score, ties by rising `anchor * C + class`; each is kept unless a kept one of its class overlaps it by more
-    than `iou_threshold`. The result is that of the sequential algorithm, exactly.
+    Candidates are (anchor, class) pairs, so one box may be kept for several classes. The `pre_nms_top_k` best
+    of a picture are visited by falling score, ties by rising `anchor * C + class`; each is kept unless a kept
+    one of its class overlaps it by more than `iou_threshold`. The result is that of the sequential algorithm,
+    exactly.
 
     Args:
         boxes_xyxy_px: (B, A, 4) or (A, 4) float, x_min, y_min, x_max, y_max; A must be static.
@@ -35,8 +36,9 @@ def suppress(
         pre_nms_top_k: how many candidates of a picture are looked at, all classes together.
 
     Returns:
-        `boxes` (B, K, 4) float32, `scores` (B, K) float32 falling, `labels` (B, K) int32, `valid` (B,) int32: the number of real
-        rows, which come first; the others hold 0, 0 and -1. Without the batch axis where the arguments have none.
+        `boxes` (B, K, 4) float32, `scores` (B, K) float32 falling, `labels` (B, K) int32, `valid` (B,) int32:
+        the number of real rows, which come first; the others hold 0, 0 and -1. Without the batch axis where
+        the arguments have none.
     """
     if len(boxes_xyxy_px.shape) == 2:
         batch = suppress(
@@ -54,28 +56,39 @@ def suppress(
     return collect_kept(boxes, top_scores, labels, keep, max_detections)
 
 
-def select_candidates(boxes_xyxy_px: Any, scores: Any, score_threshold: float, top_k: int) -> tuple[Any, Any, Any]:
-    """The best (anchor, class) pairs: boxes (B, K, 4), scores (B, K) falling with -1 for none, labels (B, K) int32."""
+def select_candidates(
+    boxes_xyxy_px: Any, scores: Any, score_threshold: float, top_k: int
+) -> tuple[Any, Any, Any]:
+    """The best (anchor, class) pairs: boxes (B, K, 4), scores (B, K) falling with -1 for none, labels (B, K)
+    int32."""
     anchors, classes = (int(size) for size in scores.shape[1:])
     boxes, scores = ops.cast(boxes_xyxy_px, "float32"), ops.cast(scores, "float32")
     scores = ops.where(scores >= score_threshold, scores, -1.0)
-    top_scores, pairs = ops.top_k(ops.reshape(scores, (-1, anchors * classes)), k=min(top_k, anchors * classes))
+    top_scores, pairs = ops.top_k(
+        ops.reshape(scores, (-1, anchors * classes)), k=min(top_k, anchors * classes)
+    )
     pairs = ops.cast(pairs, "int32")
     return gather_rows(boxes, pairs // classes), top_scores, pairs % classes
 
 
 def gather_rows(values: Any, rows: Any) -> Any:
-    """`values[b, rows[b, k]]`: (B, N, ...) and int32 (B, K) -> (B, K, ...), as one flat gather, which every format has."""
+    """`values[b, rows[b, k]]`: (B, N, ...) and int32 (B, K) -> (B, K, ...), as one flat gather, which every
+    format has."""
     count, rest = int(values.shape[1]), tuple(values.shape[2:])
     first = ops.expand_dims(ops.arange(ops.shape(values)[0], dtype="int32") * count, 1)
     return ops.take(ops.reshape(values, (-1, *rest)), first + rows, axis=0)
 
 
 def find_rivals(boxes_xyxy_px: Any, labels: Any, iou_threshold: float) -> Any:
-    """(B, K, K) float 0/1: would candidate [:, j] suppress the weaker candidate [:, i] (j < i, one class, overlapping)."""
+    """(B, K, K) float 0/1: would candidate [:, j] suppress the weaker candidate [:, i] (j < i, one class,
+    overlapping)."""
     x_min, y_min, x_max, y_max = (boxes_xyxy_px[..., side] for side in range(4))
-    width = ops.minimum(x_max[:, :, None], x_max[:, None, :]) - ops.maximum(x_min[:, :, None], x_min[:, None, :])
-    height = ops.minimum(y_max[:, :, None], y_max[:, None, :]) - ops.maximum(y_min[:, :, None], y_min[:, None, :])
+    width = ops.minimum(x_max[:, :, None], x_max[:, None, :]) - ops.maximum(
+        x_min[:, :, None], x_min[:, None, :]
+    )
+    height = ops.minimum(y_max[:, :, None], y_max[:, None, :]) - ops.maximum(
+        y_min[:, :, None], y_min[:, None, :]
+    )
     intersection = ops.maximum(width, 0.0) * ops.maximum(height, 0.0)
     area = ops.maximum(x_max - x_min, 0.0) * ops.maximum(y_max - y_min, 0.0)
     union = area[:, :, None] + area[:, None, :] - intersection
@@ -86,10 +99,12 @@ def find_rivals(boxes_xyxy_px: Any, labels: Any, iou_threshold: float) -> Any:
 
 
 def keep_greedily(suppresses: Any, candidates: Any) -> Any:
-    """The greedy choice as the fixed point of keep_i = candidate_i and no j < i with keep_j and suppresses_ji.
+    """The greedy choice as the fixed point of keep_i = candidate_i and no j < i with keep_j and
+    suppresses_ji.
 
-    Each round settles at least one more candidate in the order of the scores, so the fixed point exists, is unique and equals the
-    sequential choice after at most K rounds; real pictures need as many as their longest chain of overlaps, about three to eight.
+    Each round settles at least one more candidate in the order of the scores, so the fixed point exists, is
+    unique and equals the sequential choice after at most K rounds; real pictures need as many as their
+    longest chain of overlaps, about three to eight.
 
     Args:
         suppresses: (B, K, K) 0/1, [b, j, i] = 1 only where j < i.
@@ -100,7 +115,9 @@ def keep_greedily(suppresses: Any, candidates: Any) -> Any:
     """
 
     def settle(keep: Any, _: Any) -> tuple[Any, Any]:
-        suppressors = ops.squeeze(ops.matmul(ops.expand_dims(keep, 1), suppresses), axis=1)  # counts: exact in float32
+        suppressors = ops.squeeze(
+            ops.matmul(ops.expand_dims(keep, 1), suppresses), axis=1
+        )  # counts: exact in float32
         return candidates * ops.cast(suppressors < 0.5, "float32"), keep
 
     def unsettled(keep: Any, previous: Any) -> Any:
@@ -110,7 +127,9 @@ def keep_greedily(suppresses: Any, candidates: Any) -> Any:
     return keep
 
 
-def collect_kept(boxes_xyxy_px: Any, scores: Any, labels: Any, keep: Any, max_detections: int) -> dict[str, Any]:
+def collect_kept(
+    boxes_xyxy_px: Any, scores: Any, labels: Any, keep: Any, max_detections: int
+) -> dict[str, Any]:
     """Moves the kept rows to the front, in their order, and pads to `max_detections`."""
     count = min(max_detections, int(scores.shape[1]))
     kept_scores, rows = ops.top_k(ops.where(keep > 0.5, scores, -1.0), k=count)
@@ -129,7 +148,8 @@ def collect_kept(boxes_xyxy_px: Any, scores: Any, labels: Any, keep: Any, max_de
 
 @keras.saving.register_keras_serializable(package="glasshouse")
 class NonMaxSuppression(keras.layers.Layer):
-    """`suppress` as a layer: `layer(boxes_xyxy_px, scores)` with (B, A, 4) and (B, A, C), in float32 under any precision policy."""
+    """`suppress` as a layer: `layer(boxes_xyxy_px, scores)` with (B, A, 4) and (B, A, C), in float32 under
+    any precision policy."""
 
     def __init__(
         self,
@@ -143,10 +163,14 @@ class NonMaxSuppression(keras.layers.Layer):
         super().__init__(**{"trainable": False, "autocast": False, **kwargs})
         for name, share in (("score_threshold", score_threshold), ("iou_threshold", iou_threshold)):
             if not 0.0 <= share <= 1.0:
-                raise ValueError(f"The {name} parameter of NonMaxSuppression must lie in 0..1. Got {share!r} instead.")
+                raise ValueError(
+                    f"The {name} parameter of NonMaxSuppression must lie in 0..1. Got {share!r} instead."
+                )
         for name, count in (("max_detections", max_detections), ("pre_nms_top_k", pre_nms_top_k)):
             if count < 1:
-                raise ValueError(f"The {name} parameter of NonMaxSuppression must be at least 1. Got {count!r} instead.")
+                raise ValueError(
+                    f"The {name} parameter of NonMaxSuppression must be at least 1. Got {count!r} instead."
+                )
         self.score_threshold = score_threshold
         self.iou_threshold = iou_threshold
         self.max_detections = max_detections
@@ -155,7 +179,12 @@ class NonMaxSuppression(keras.layers.Layer):
     def call(self, boxes_xyxy_px: Any, scores: Any) -> dict[str, Any]:
         """Suppresses; see `suppress` for shapes."""
         return suppress(
-            boxes_xyxy_px, scores, self.score_threshold, self.iou_threshold, self.max_detections, self.pre_nms_top_k
+            boxes_xyxy_px,
+            scores,
+            self.score_threshold,
+            self.iou_threshold,
+            self.max_detections,
+            self.pre_nms_top_k,
         )
 
     def compute_output_spec(self, boxes_xyxy_px: Any, scores: Any) -> dict[str, keras.KerasTensor]:

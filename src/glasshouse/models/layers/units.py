@@ -6,7 +6,8 @@ from typing import Any
 
 from glasshouse.models.lazy import keras
 
-# 0.99, Keras's default, needs hundreds of steps to forget; a short training ends before its statistics have caught up.
+# 0.99, Keras's default, needs hundreds of steps to forget; a short training ends before its statistics have
+# caught up.
 BATCH_NORM_MOMENTUM = 0.9
 
 
@@ -27,7 +28,13 @@ def conv_unit(x: Any, filters: int, kernel: int, *, stride: int = 1, name: str) 
     """
     layers = keras.layers
     x = layers.Conv2D(
-        filters, kernel, strides=stride, padding="same", use_bias=False, kernel_initializer="he_normal", name=f"{name}_conv"
+        filters,
+        kernel,
+        strides=stride,
+        padding="same",
+        use_bias=False,
+        kernel_initializer="he_normal",
+        name=f"{name}_conv",
     )(x)
     x = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, epsilon=1e-3, name=f"{name}_bn")(x)
     return layers.ReLU(name=f"{name}_relu")(x)
@@ -36,7 +43,8 @@ def conv_unit(x: Any, filters: int, kernel: int, *, stride: int = 1, name: str) 
 def csp_block(x: Any, filters: int, *, depth: int = 1, shortcut: bool = True, name: str) -> Any:
     """Cross-stage-partial block: half of the maps bypass `depth` residual units and are concatenated again.
 
-    Source: Wang et al., "CSPNet", arXiv:1911.11929, figure 3 b (fusion last), with both halves made by 1x1 convolutions.
+    Source: Wang et al., "CSPNet", arXiv:1911.11929, figure 3 b (fusion last), with both halves made by 1x1
+        convolutions.
 
     Args:
         x: (B, H, W, C).

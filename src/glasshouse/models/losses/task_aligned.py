@@ -9,7 +9,10 @@ from typing import Any
 
 from glasshouse.models.lazy import ops
 
-ALPHA, BETA = 0.5, 6.0  # weights of score and overlap; BETA as in the paper, ALPHA lower since scores start near zero
+ALPHA, BETA = (
+    0.5,
+    6.0,
+)  # weights of score and overlap; BETA as in the paper, ALPHA lower since scores start near zero
 
 
 def pairwise_iou(a: Any, b: Any) -> Any:
@@ -31,11 +34,19 @@ def pairwise_iou(a: Any, b: Any) -> Any:
 
 
 def assign(
-    scores: Any, boxes: Any, centres: Any, truth_boxes: Any, truth_one_hot: Any, *, reach_px: float, top_k: int = 10
+    scores: Any,
+    boxes: Any,
+    centres: Any,
+    truth_boxes: Any,
+    truth_one_hot: Any,
+    *,
+    reach_px: float,
+    top_k: int = 10,
 ) -> tuple[Any, Any, Any]:
     """Give each object the `top_k` points inside it that already score and overlap best.
 
-    The alignment of point a with object n is t = score^ALPHA * IoU^BETA. Targets are scaled so that an object's best point is asked for its best IoU.
+    The alignment of point a with object n is t = score^ALPHA * IoU^BETA. Targets are scaled so that an
+    object's best point is asked for its best IoU.
 
     Args:
         scores: (B, A, C) class scores, 0..1, without gradient.
@@ -43,13 +54,18 @@ def assign(
         centres: (A, 2) points x, y px.
         truth_boxes: (B, N, 4) xyxy px.
         truth_one_hot: (B, N, C); all zero for padding.
-        reach_px: an object is taken to reach at least so far from its own centre, so that the smallest still holds a point.
+        reach_px: an object is taken to reach at least so far from its own centre, so that the smallest still
+            holds a point.
         top_k: points an object may have.
 
     Returns:
-        target_boxes (B, A, 4) xyxy px, target_scores (B, A, C) in 0..1, and the object's index of each point (B, A) int32, -1 for background.
+        target_boxes (B, A, 4) xyxy px, target_scores (B, A, C) in 0..1, and the object's index of each point
+        (B, A) int32, -1 for background.
     """
-    middle, half = (truth_boxes[..., :2] + truth_boxes[..., 2:]) / 2, (truth_boxes[..., 2:] - truth_boxes[..., :2]) / 2
+    middle, half = (
+        (truth_boxes[..., :2] + truth_boxes[..., 2:]) / 2,
+        (truth_boxes[..., 2:] - truth_boxes[..., :2]) / 2,
+    )
     offset = ops.abs(centres[None, None] - middle[:, :, None])  # (B, N, A, 2)
     inside = ops.all(offset < ops.maximum(half, reach_px)[:, :, None], axis=-1)
     real = ops.any(truth_one_hot > 0, axis=-1)  # (B, N)
@@ -65,10 +81,14 @@ def assign(
     wanted = ops.where(chosen, overlap + 1e-6, 0.0)
     owner = ops.argmax(wanted, axis=1)  # (B, A)
     owned = ops.max(wanted, axis=1) > 0
-    keep = ops.cast(ops.one_hot(owner, truth_boxes.shape[1], axis=1), boxes.dtype) * ops.cast(chosen, boxes.dtype)  # (B, N, A)
+    keep = ops.cast(ops.one_hot(owner, truth_boxes.shape[1], axis=1), boxes.dtype) * ops.cast(
+        chosen, boxes.dtype
+    )  # (B, N, A)
 
     kept = alignment * keep
-    scale = ops.max(overlap * keep, axis=-1, keepdims=True) / ops.maximum(ops.max(kept, axis=-1, keepdims=True), 1e-12)
+    scale = ops.max(overlap * keep, axis=-1, keepdims=True) / ops.maximum(
+        ops.max(kept, axis=-1, keepdims=True), 1e-12
+    )
     quality = kept * scale  # (B, N, A)
     target_scores = ops.matmul(ops.transpose(quality, (0, 2, 1)), truth_one_hot)
     target_boxes = ops.matmul(ops.transpose(keep, (0, 2, 1)), truth_boxes)

@@ -1,4 +1,5 @@
-"""Top-down feature pyramid with CSP blocks: coarse levels, which know what, tell fine levels, which know where.
+"""Top-down feature pyramid with CSP blocks: coarse levels, which know what, tell fine levels, which know
+where.
 
 After Lin et al., "Feature Pyramid Networks", arXiv:1612.03144, with concatenation instead of addition.
 """

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from glasshouse.quality.boxes import BOX, box_checks, measure_boxes
-from glasshouse.quality.checks import Check, Column, Table
+from glasshouse.quality.checks import Check, Table, columns
+from glasshouse.quality.expect import between, empty, equal, filled, matching, one_of, row_count, true, unique
 
 EIGHT_BIT_MODES = (
     "1",
@@ -32,42 +33,29 @@ TABLES = (
     Table(
         "images",
         (
-            Column("image_id", "integer"),
-            Column("file_name", "text"),
-            Column("sha256", "text"),
-            Column("phash", "text"),
-            Column("width_px", "integer"),
-            Column("height_px", "integer"),
-            Column("mode", "text"),
-            Column("label", "text", nullable=True),
+            *columns("integer", "image_id", "width_px", "height_px"),
+            *columns("text", "file_name", "sha256", "phash", "mode"),
+            *columns("text", "label", nullable=True),
         ),
-        remedy="Only the label may be missing: run download again; if it stays, the reader of this source is at fault.",
+        remedy=(
+            "Only the label may be missing: run download again; if it stays, the reader of this source "
+            "is at fault."
+        ),
     ),
     Table(
         "objects",
-        (
-            Column("object_id", "integer"),
-            Column("image_id", "integer"),
-            Column("category_id", "integer"),
-            *BOX,
-            Column("is_crowd", "flag"),
-        ),
+        (*columns("integer", "object_id", "image_id", "category_id"), *BOX, *columns("flag", "is_crowd")),
         min_rows=0,
         remedy="An object needs its ids and four finite coordinates: correct its annotation.",
     ),
-    Table("categories", (Column("category_id", "integer"), Column("name", "text"))),
+    Table("categories", (*columns("integer", "category_id"), *columns("text", "name"))),
     Table(
         "statistics",
-        (
-            Column("image_id", "integer"),
-            Column("mean_level", "number"),
-            Column("spread_level", "number"),
-            Column("sharpness", "number"),
-        ),
+        (*columns("integer", "image_id"), *columns("number", "mean_level", "spread_level", "sharpness")),
     ),
     Table(
         "quarantine",
-        (Column("file_name", "text"), Column("reason", "text"), Column("bytes", "integer")),
+        (*columns("text", "file_name", "reason"), *columns("integer", "bytes")),
         min_rows=0,
         remedy="Every file set aside needs its name, its reason and its size.",
     ),
@@ -98,7 +86,7 @@ def _pictures(
         pictures["short_side_px"] > 0
     )
     pictures["known_label"] = pictures["label"].isna() | pictures["label"].isin(categories["name"])
-    # A picture without objects is legitimate where others have some; a set without any must be labelled as a whole.
+    # A picture without objects is legitimate where others have some; a set without any needs labels.
     pictures["supervised"] = pictures["label"].notna() | (len(objects) > 0)
     pictures["labels_of_copies"] = pictures.groupby("sha256")["label"].transform("nunique")
     return pictures
@@ -152,72 +140,53 @@ def expectations(thresholds: Any) -> tuple[Check, ...]:
 
 
 def _id_checks() -> tuple[Check, ...]:
-    import great_expectations.expectations as gxe
-
     again = "Run download again; if it stays, the reader of this source is at fault."
-    unique, pairs = gxe.ExpectColumnValuesToBeUnique, gxe.ExpectColumnPairValuesToBeEqual
     span = ("table", "column", "first", "last", "rows")
     return (
-        Check("image_id_unique", "images", unique(column="image_id"), again, rows=_PICTURE),
-        Check(
-            "object_id_unique", "objects", unique(column="object_id"), again, rows=("object_id", "image_id")
-        ),
-        Check(
-            "category_id_unique",
-            "categories",
-            unique(column="category_id"),
-            again,
-            rows=("category_id", "name"),
-        ),
-        Check("ids_from_one", "numbering", pairs(column_A="first", column_B="one"), again, rows=span),
-        Check("ids_without_gaps", "numbering", pairs(column_A="last", column_B="rows"), again, rows=span),
-        Check("statistics_unique", "statistics", unique(column="image_id"), again, rows=("image_id",)),
-        Check(
-            "statistics_complete",
-            "pictures",
-            gxe.ExpectColumnValuesToNotBeNull(column="mean_level"),
-            again,
-            rows=_PICTURE,
-        ),
+        Check("image_id_unique", "images", unique("image_id"), again, rows=_PICTURE),
+        Check("object_id_unique", "objects", unique("object_id"), again, rows=("object_id", "image_id")),
+        Check("category_id_unique", "categories", unique("category_id"), again, rows=("category_id", "name")),
+        Check("ids_from_one", "numbering", equal("first", "one"), again, rows=span),
+        Check("ids_without_gaps", "numbering", equal("last", "rows"), again, rows=span),
+        Check("statistics_unique", "statistics", unique("image_id"), again, rows=("image_id",)),
+        Check("statistics_complete", "pictures", filled("mean_level"), again, rows=_PICTURE),
     )
 
 
 def _file_checks(thresholds: Any) -> tuple[Check, ...]:
-    import great_expectations.expectations as gxe
-
     quarantined = ("file_name", "reason")
     return (
         Check(
             "enough_pictures",
             "images",
-            gxe.ExpectTableRowCountToBeBetween(min_value=thresholds.min_pictures),
+            row_count(thresholds.min_pictures),
             "Add pictures, or lower quality.download.min_pictures if so few are meant.",
         ),
         Check(
             "file_name_unique",
             "files",
-            gxe.ExpectColumnValuesToBeUnique(column="file_name"),
+            unique("file_name"),
             "Two files share one name: rename one, or download twice gave the same file.",
             rows=("file_name", "reason"),
         ),
         Check(
             "sha256_form",
             "images",
-            gxe.ExpectColumnValuesToMatchRegex(column="sha256", regex="^[0-9a-f]{64}$"),
+            matching("sha256", "^[0-9a-f]{64}$"),
             "The hash must be 64 hexadecimal digits: run download again.",
             rows=_PICTURE,
         ),
         Check(
             "phash_form",
             "images",
-            gxe.ExpectColumnValuesToMatchRegex(column="phash", regex="^[0-9a-f]{16}$"),
+            matching("phash", "^[0-9a-f]{16}$"),
             "The perceptual hash must be 16 hexadecimal digits: run download again.",
             rows=_PICTURE,
         ),
         Check(
             "exact_copies",
             "images",
-            gxe.ExpectColumnValuesToBeUnique(column="sha256"),
+            unique("sha256"),
             "These files are the same byte for byte; they stay together in the split. Delete all but one.",
             "warning",
             rows=_PICTURE,
@@ -225,7 +194,7 @@ def _file_checks(thresholds: Any) -> tuple[Check, ...]:
         Check(
             "copies_labelled_alike",
             "pictures",
-            gxe.ExpectColumnValuesToBeBetween(column="labels_of_copies", max_value=1),
+            between("labels_of_copies", high=1),
             "The same file carries different labels: decide which is right and delete the other copy.",
             "warning",
             rows=(*_PICTURE, "label", "sha256"),
@@ -233,7 +202,7 @@ def _file_checks(thresholds: Any) -> tuple[Check, ...]:
         Check(
             "nothing_quarantined",
             "files",
-            gxe.ExpectColumnValuesToBeNull(column="reason"),
+            empty("reason"),
             "These files were set aside and the rest goes on. Repair or delete them.",
             "warning",
             rows=quarantined,
@@ -241,9 +210,7 @@ def _file_checks(thresholds: Any) -> tuple[Check, ...]:
         Check(
             "quarantined_share",
             "files",
-            gxe.ExpectColumnValuesToBeBetween(
-                column="quarantined_share", max_value=thresholds.max_quarantined
-            ),
+            between("quarantined_share", high=thresholds.max_quarantined),
             "Too many files could not be read: repair them, or raise quality.download.max_quarantined.",
             rows=quarantined,
         ),
@@ -251,36 +218,34 @@ def _file_checks(thresholds: Any) -> tuple[Check, ...]:
 
 
 def _picture_checks(thresholds: Any) -> tuple[Check, ...]:
-    import great_expectations.expectations as gxe
-
-    between = gxe.ExpectColumnValuesToBeBetween
     size = (*_PICTURE, "width_px", "height_px")
     return (
         Check(
             "picture_large_enough",
             "pictures",
-            between(column="short_side_px", min_value=thresholds.min_side_px),
+            between("short_side_px", low=thresholds.min_side_px),
             "Remove the picture, or lower quality.download.min_side_px.",
             rows=size,
         ),
         Check(
             "picture_small_enough",
             "pictures",
-            between(column="long_side_px", max_value=thresholds.max_side_px),
+            between("long_side_px", high=thresholds.max_side_px),
             "Scale the picture down, or raise quality.download.max_side_px.",
             rows=size,
         ),
         Check(
             "picture_ratio",
             "pictures",
-            between(column="ratio", max_value=thresholds.max_ratio),
-            "So long a picture loses its objects when it is resized: cut it up, or raise quality.download.max_ratio.",
+            between("ratio", high=thresholds.max_ratio),
+            "So long a picture loses its objects when it is resized: cut it up, or raise "
+            "quality.download.max_ratio.",
             rows=size,
         ),
         Check(
             "eight_bit_mode",
             "images",
-            gxe.ExpectColumnValuesToBeInSet(column="mode", value_set=list(EIGHT_BIT_MODES)),
+            one_of("mode", EIGHT_BIT_MODES),
             "More than 8 bits a channel are cut to 8: convert the picture with the levels that you want.",
             "warning",
             rows=_PICTURE,
@@ -288,14 +253,14 @@ def _picture_checks(thresholds: Any) -> tuple[Check, ...]:
         Check(
             "level_range",
             "pictures",
-            between(column="mean_level", min_value=0, max_value=255),
+            between("mean_level", low=0, high=255),
             "Grey levels lie in 0..255: run download again.",
             rows=_PICTURE,
         ),
         Check(
             "not_dark",
             "pictures",
-            between(column="mean_level", min_value=thresholds.min_mean_level),
+            between("mean_level", low=thresholds.min_mean_level),
             "Nearly black: look at the picture and delete it, or lower quality.download.min_mean_level.",
             "warning",
             rows=_PICTURE,
@@ -303,7 +268,7 @@ def _picture_checks(thresholds: Any) -> tuple[Check, ...]:
         Check(
             "not_bright",
             "pictures",
-            between(column="mean_level", max_value=thresholds.max_mean_level),
+            between("mean_level", high=thresholds.max_mean_level),
             "Nearly white: look at the picture and delete it, or raise quality.download.max_mean_level.",
             "warning",
             rows=_PICTURE,
@@ -311,8 +276,9 @@ def _picture_checks(thresholds: Any) -> tuple[Check, ...]:
         Check(
             "not_blank",
             "pictures",
-            between(column="spread_level", min_value=thresholds.min_spread_level),
-            "Nearly of one colour: look at the picture and delete it, or lower quality.download.min_spread_level.",
+            between("spread_level", low=thresholds.min_spread_level),
+            "Nearly of one colour: look at the picture and delete it, or lower "
+            "quality.download.min_spread_level.",
             "warning",
             rows=_PICTURE,
         ),
@@ -320,49 +286,47 @@ def _picture_checks(thresholds: Any) -> tuple[Check, ...]:
 
 
 def _label_checks(thresholds: Any) -> tuple[Check, ...]:
-    import great_expectations.expectations as gxe
-
-    yes, between = gxe.ExpectColumnValuesToBeInSet, gxe.ExpectColumnValuesToBeBetween
     return (
         Check(
             "category_name_filled",
             "categories",
-            gxe.ExpectColumnValuesToMatchRegex(column="name", regex=r"\S"),
+            matching("name", r"\S"),
             "Give the class a name.",
             rows=("category_id",),
         ),
         Check(
             "category_name_unique",
             "categories",
-            gxe.ExpectColumnValuesToBeUnique(column="name"),
+            unique("name"),
             "Two classes share one name: merge or rename them.",
             rows=("category_id",),
         ),
         Check(
             "label_known",
             "pictures",
-            yes(column="known_label", value_set=[True]),
+            true("known_label"),
             "The label is not among the classes: correct its spelling or add the class.",
             rows=(*_PICTURE, "label"),
         ),
         Check(
             "picture_labelled",
             "pictures",
-            yes(column="supervised", value_set=[True]),
-            "No picture has objects and this one has no label: there is nothing to learn from it. Label or remove it.",
+            true("supervised"),
+            "No picture has objects and this one has no label: there is nothing to learn from it. "
+            "Label or remove it.",
             rows=_PICTURE,
         ),
         Check(
             "class_has_pictures",
             "classes",
-            between(column="pictures", min_value=1),
+            between("pictures", low=1),
             "No picture shows this class: add some, or take the class out.",
             rows=("category_id", "name"),
         ),
         Check(
             "class_has_enough_pictures",
             "classes",
-            between(column="pictures", min_value=thresholds.min_class_pictures),
+            between("pictures", low=thresholds.min_class_pictures),
             "Few pictures show this class; its score will say little. Add some.",
             "warning",
             rows=("category_id", "name"),
@@ -370,7 +334,7 @@ def _label_checks(thresholds: Any) -> tuple[Check, ...]:
         Check(
             "most_pictures_have_objects",
             "objects_share",
-            between(column="share", max_value=MAX_BARE_SHARE),
+            between("share", high=MAX_BARE_SHARE),
             "Most pictures have no object: are their annotations missing?",
             "warning",
             rows=("pictures", "without_object"),

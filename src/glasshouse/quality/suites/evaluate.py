@@ -8,53 +8,48 @@ from typing import Any
 import pandas as pd
 
 from glasshouse.quality.boxes import BOX, CORNERS, ROUNDING_PX, measure_boxes
-from glasshouse.quality.checks import Check, Column, Table
+from glasshouse.quality.checks import Check, Table, columns
+from glasshouse.quality.expect import between, equal, filled, greater, row_count, unique
 from glasshouse.quality.learning import MAIN_METRICS
 
 SPLITS = ("valid", "test")
 UNBOUNDED = ("log_loss",)  # metrics that may exceed 1
-COUNTS = ("pictures", "ground_truth", "predictions")
+COUNTS = {"pictures": "pictures", "ground_truth": "ground_truth_objects", "predictions": "predictions"}
 LOW, HIGH = "_ci95_low", "_ci95_high"
 
-_SPLIT = Column("split", "text")
 TABLES = (
-    Table("metrics", (_SPLIT, Column("metric", "text"), Column("value", "number", nullable=True))),
+    Table("metrics", (*columns("text", "split", "metric"), *columns("number", "value", nullable=True))),
     Table(
         "counts",
-        (
-            _SPLIT,
-            Column("pictures", "integer"),
-            Column("ground_truth_objects", "integer"),
-            Column("predictions", "integer"),
-        ),
+        (*columns("text", "split"), *columns("integer", "pictures", "ground_truth_objects", "predictions")),
     ),
     Table(
-        "per_class",
-        (_SPLIT, Column("name", "text"), Column("metric", "text"), Column("value", "number", nullable=True)),
+        "per_class", (*columns("text", "split", "name", "metric"), *columns("number", "value", nullable=True))
     ),
     Table(
         "prepared_images",
-        (
-            _SPLIT,
-            Column("image_id", "integer"),
-            Column("width_px", "integer"),
-            Column("height_px", "integer"),
-        ),
+        (*columns("text", "split"), *columns("integer", "image_id", "width_px", "height_px")),
     ),
     Table(
-        "prepared_objects", (_SPLIT, Column("image_id", "integer"), Column("is_crowd", "flag")), min_rows=0
+        "prepared_objects",
+        (*columns("text", "split"), *columns("integer", "image_id"), *columns("flag", "is_crowd")),
+        min_rows=0,
+    ),
+    Table(
+        "objects", (*columns("integer", "image_id"), *columns("flag", "is_crowd")), min_rows=0, optional=True
     ),
     Table(
         "predictions",
         (
-            _SPLIT,
-            Column("image_id", "integer"),
-            Column("category_id", "integer"),
-            Column("score", "number"),
+            *columns("text", "split"),
+            *columns("integer", "image_id", "category_id"),
+            *columns("number", "score"),
             *BOX,
         ),
         min_rows=0,
-        remedy="A predicted box or score is not a number: the network's weights or its decoding are at fault.",
+        remedy=(
+            "A predicted box or score is not a number: the network's weights or its decoding are at fault."
+        ),
     ),
 )
 
@@ -63,40 +58,37 @@ def flatten_metrics(report: Mapping[str, Mapping[str, Any]]) -> dict[str, pd.Dat
     """The tables `metrics`, `counts` and `per_class` of what stands in reports/evaluate/metrics.json.
 
     Args:
-        report: for each split its scores, `per_class` (name -> scores) and `ci95` (metric -> low, high); None or NaN
-            is a score that is not defined, as the precision of a class that is nowhere.
+        report: for each split its scores, `per_class` (name -> scores) and `ci95` (metric -> low, high); None
+            or NaN is a score that is not defined, as the precision of a class that is nowhere.
     """
-    metrics, counts, per_class = [], [], []
-    for split, scores in report.items():
-        limits = {f"{name}{end}": value for name, pair in scores["ci95"].items()
-                  for end, value in zip((LOW, HIGH), pair, strict=True)}  # fmt: skip
-        plain = {name: value for name, value in scores.items() if name not in COUNTS and _is_number(value)}
-        metrics += [
-            {"split": split, "metric": name, "value": value} for name, value in {**plain, **limits}.items()
-        ]
-        found = [int(scores.get(name, 0)) for name in COUNTS]
-        counts.append(
-            dict(
-                zip(
-                    ("split", "pictures", "ground_truth_objects", "predictions"), (split, *found), strict=True
-                )
-            )
-        )
-        per_class += [
-            {"split": split, "name": name, "metric": metric, "value": value}
-            for name, own in scores["per_class"].items()
-            for metric, value in own.items()
-            if metric not in COUNTS
-        ]
-    frames = {
-        "metrics": pd.DataFrame(metrics),
-        "counts": pd.DataFrame(counts),
-        "per_class": pd.DataFrame(per_class),
-    }
+    metrics = [
+        {"split": split, "metric": metric, "value": value}
+        for split, scores in report.items()
+        for metric, value in {**_own_scores(scores), **_limits_by_name(scores["ci95"])}.items()
+    ]
+    counts = [{"split": split, **{name: int(scores.get(key, 0)) for key, name in COUNTS.items()}}
+              for split, scores in report.items()]  # fmt: skip
+    per_class = [
+        {"split": split, "name": name, "metric": metric, "value": value}
+        for split, scores in report.items()
+        for name, own in scores["per_class"].items()
+        for metric, value in _own_scores(own).items()
+    ]
+    number = {"value": "float64"}
     return {
-        name: frame.astype({"value": "float64"}) if "value" in frame else frame
-        for name, frame in frames.items()
+        "metrics": pd.DataFrame(metrics, columns=["split", "metric", "value"]).astype(number),
+        "counts": pd.DataFrame(counts, columns=["split", *COUNTS.values()]),
+        "per_class": pd.DataFrame(per_class, columns=["split", "name", "metric", "value"]).astype(number),
     }
+
+
+def _own_scores(scores: Mapping[str, Any]) -> dict[str, float | None]:
+    return {name: value for name, value in scores.items() if name not in COUNTS and _is_number(value)}
+
+
+def _limits_by_name(ci95: Mapping[str, tuple[float, float]]) -> dict[str, float]:
+    lows = {f"{metric}{LOW}": pair[0] for metric, pair in ci95.items()}
+    return {**lows, **{f"{metric}{HIGH}": pair[1] for metric, pair in ci95.items()}}
 
 
 def _is_number(value: Any) -> bool:
@@ -120,16 +112,14 @@ def derive(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
 
 def _intervals(metrics: pd.DataFrame) -> pd.DataFrame:
     """One row a score that has an interval: split, metric, value, low, high."""
-    wide = metrics.drop_duplicates(["split", "metric"]).set_index(["split", "metric"])["value"]
-    rows = [
-        {"split": split, "metric": point, "value": wide.get((split, point)), "low": low,
-         "high": wide.get((split, point + HIGH))}
-        for (split, metric), low in wide.items()
-        if (point := str(metric).removesuffix(LOW)) != metric
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["split", "metric", "value", "low", "high"]).astype(
-        {"value": "float64", "low": "float64", "high": "float64"}
-    )
+    once = metrics.drop_duplicates(["split", "metric"])
+    lows, highs = (_limits(once, end, name) for end, name in ((LOW, "low"), (HIGH, "high")))
+    return once.merge(lows, on=["split", "metric"]).merge(highs, on=["split", "metric"], how="left")
+
+
+def _limits(metrics: pd.DataFrame, end: str, name: str) -> pd.DataFrame:
+    limits = metrics[metrics["metric"].str.endswith(end)].rename(columns={"value": name})
+    return limits.assign(metric=limits["metric"].str.removesuffix(end))
 
 
 def _main_scores(metrics: pd.DataFrame) -> pd.DataFrame:
@@ -140,21 +130,29 @@ def _main_scores(metrics: pd.DataFrame) -> pd.DataFrame:
 
 
 def _splits(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """One row a split: what was counted when it was scored, beside the manifest; objects only where there are boxes."""
-    objects, predictions = tables["prepared_objects"], tables["predictions"]
-    splits = pd.DataFrame({"split": list(SPLITS)}).join(
-        tables["counts"].drop_duplicates("split").set_index("split"), on="split"
-    )
-    truth = objects.loc[~objects["is_crowd"].astype(bool), "split"].value_counts()
-    splits["manifest_pictures"] = (
-        splits["split"].map(tables["prepared_images"]["split"].value_counts()).fillna(0)
-    )
-    has_boxes = len(objects) > 0
-    splits["manifest_objects"] = splits["split"].map(truth).fillna(0).where(has_boxes)
-    splits["table_predictions"] = (
-        splits["split"].map(predictions["split"].value_counts()).fillna(0).where(has_boxes)
-    )
-    return splits
+    """One row a split: what was counted when it was scored, beside the manifest; objects if it detects."""
+    counts = tables["counts"].drop_duplicates("split").set_index("split")
+    splits = pd.DataFrame({"split": list(SPLITS)}).join(counts, on="split")
+    manifest = {
+        "pictures": tables["prepared_images"],
+        "objects": _truth(tables),
+        "boxes": tables["predictions"],
+    }
+    for name, table in manifest.items():
+        splits[f"manifest_{name}"] = splits["split"].map(table["split"].value_counts()).fillna(0)
+    detects = pd.Series(bool((tables["metrics"]["metric"] == "mAP_50_95").any()), splits.index)
+    boxes = ["manifest_objects", "manifest_boxes"]
+    return splits.assign(**{name: splits[name].where(detects) for name in boxes})
+
+
+def _truth(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The objects that count in the scored pictures: the raw ones where the stage hands them over.
+
+    Prepared pictures have lost what was cropped away, which the score still counts as missed.
+    """
+    raw, images = tables["objects"], tables["prepared_images"]
+    own = raw.merge(images[["image_id", "split"]], on="image_id") if len(raw) else tables["prepared_objects"]
+    return own[~own["is_crowd"].astype(bool)]
 
 
 def _class_scores(per_class: pd.DataFrame) -> pd.DataFrame:
@@ -177,50 +175,49 @@ def expectations(thresholds: Any) -> tuple[Check, ...]:
 
 
 def _score_checks(thresholds: Any) -> tuple[Check, ...]:
-    import great_expectations.expectations as gxe
-
-    between, row = gxe.ExpectColumnValuesToBeBetween, ("split", "metric")
+    row = ("split", "metric")
     return (
         Check(
             "metric_once",
             "metrics",
-            gxe.ExpectCompoundColumnsToBeUnique(column_list=["split", "metric"]),
+            unique("split", "metric"),
             "The same score stands twice: which one counts?",
             rows=row,
         ),
         Check(
             "metrics_in_range",
             "bounded",
-            between(column="value", min_value=0, max_value=1),
+            between("value", low=0, high=1),
             f"A score lies in 0..1 ({', '.join(UNBOUNDED)} apart): the metric is at fault.",
             rows=row,
         ),
         Check(
             "metrics_finite",
             "metrics",
-            between(column="value", min_value=0, max_value=1e30),
+            between("value", low=0, high=1e30),
             "The number is negative or infinite: the metric is at fault.",
             rows=row,
         ),
         Check(
             "class_scores_in_range",
             "per_class",
-            between(column="value", min_value=0, max_value=1),
+            between("value", low=0, high=1),
             "A score lies in 0..1: the metric is at fault.",
             rows=("split", "name", "metric"),
         ),
         Check(
             "main_metric_defined",
             "main_scores",
-            gxe.ExpectColumnValuesToNotBeNull(column="value"),
+            filled("value"),
             f"Each of {', '.join(SPLITS)} needs one of {', '.join(MAIN_METRICS)}: has the split any labels?",
             rows=("split",),
         ),
         Check(
             "score_high_enough",
             "main_scores",
-            between(column="test_value", min_value=thresholds.min_score),
-            "The network has learned next to nothing: train longer, or look at pictures and labels. The limit is "
+            between("test_value", low=thresholds.min_score),
+            "The network has learned next to nothing: train longer, or look at pictures and labels. "
+            "The limit is "
             "quality.evaluate.min_score.",
             "warning",
             rows=row,
@@ -228,14 +225,15 @@ def _score_checks(thresholds: Any) -> tuple[Check, ...]:
         Check(
             "class_in_both_splits",
             "class_scores",
-            gxe.ExpectColumnValuesToNotBeNull(column="defined"),
-            "The class is scored on one split and not named on the other: the splits were scored by different classes.",
+            filled("defined"),
+            "The class is scored on one split and not named on the other: the splits were scored by "
+            "different classes.",
             rows=("split", "name"),
         ),
         Check(
             "class_scored",
             "class_scores",
-            between(column="defined", min_value=1),
+            between("defined", low=1),
             "No score of this class is defined here: the split has no picture of it.",
             "warning",
             rows=("split", "name"),
@@ -244,9 +242,7 @@ def _score_checks(thresholds: Any) -> tuple[Check, ...]:
 
 
 def _interval_checks() -> tuple[Check, ...]:
-    import great_expectations.expectations as gxe
-
-    above, row = gxe.ExpectColumnPairValuesAToBeGreaterThanB, ("split", "metric", "low", "value", "high")
+    row = ("split", "metric", "low", "value", "high")
     remedy = (
         "The point lies outside its own interval: score and resampling were not taken on the same pictures."
     )
@@ -254,61 +250,39 @@ def _interval_checks() -> tuple[Check, ...]:
         Check(
             "has_intervals",
             "intervals",
-            gxe.ExpectTableRowCountToBeBetween(min_value=1),
+            row_count(1),
             "Scores without an interval cannot be compared: raise evaluate.bootstrap_rounds.",
             "warning",
         ),
-        Check(
-            "value_above_low",
-            "intervals",
-            above(column_A="value", column_B="low", or_equal=True),
-            remedy,
-            rows=row,
-        ),
-        Check(
-            "value_below_high",
-            "intervals",
-            above(column_A="high", column_B="value", or_equal=True),
-            remedy,
-            rows=row,
-        ),
+        Check("value_above_low", "intervals", greater("value", "low", or_equal=True), remedy, rows=row),
+        Check("value_below_high", "intervals", greater("high", "value", or_equal=True), remedy, rows=row),
     )
 
 
 def _count_checks() -> tuple[Check, ...]:
-    import great_expectations.expectations as gxe
-
-    equal, again = (
-        gxe.ExpectColumnPairValuesToBeEqual,
-        "Run evaluate again; if it stays, pictures are lost on the way.",
-    )
-    skip = {"ignore_row_if": "either_value_is_missing"}
+    again = "Run evaluate again; if it stays, pictures are lost on the way."
     return (
         Check(
             "split_counted",
             "splits",
-            gxe.ExpectColumnValuesToNotBeNull(column="pictures"),
+            filled("pictures"),
             f"Both {' and '.join(SPLITS)} must be scored.",
             rows=("split",),
         ),
         Check(
-            "pictures_as_manifest",
-            "splits",
-            equal(column_A="pictures", column_B="manifest_pictures", **skip),
-            again,
-            rows=("split",),
+            "pictures_as_manifest", "splits", equal("pictures", "manifest_pictures"), again, rows=("split",)
         ),
         Check(
             "objects_as_manifest",
             "splits",
-            equal(column_A="ground_truth_objects", column_B="manifest_objects", **skip),
+            equal("ground_truth_objects", "manifest_objects"),
             again,
             rows=("split",),
         ),
         Check(
             "predictions_as_table",
             "splits",
-            equal(column_A="predictions", column_B="table_predictions", **skip),
+            equal("predictions", "manifest_boxes"),
             again,
             rows=("split",),
         ),
@@ -316,56 +290,44 @@ def _count_checks() -> tuple[Check, ...]:
 
 
 def _prediction_checks() -> tuple[Check, ...]:
-    import great_expectations.expectations as gxe
-
-    between, decoding = (
-        gxe.ExpectColumnValuesToBeBetween,
-        "The decoding of the network's outputs is at fault.",
-    )
+    decoding = "The decoding of the network's outputs is at fault."
     named = ("split", "image_id", "category_id", "score")
-    size = {"or_equal": True}
     return (
         Check(
-            "prediction_score_in_range",
-            "predictions",
-            between(column="score", min_value=0, max_value=1),
-            decoding,
-            rows=named,
+            "prediction_score_in_range", "predictions", between("score", low=0, high=1), decoding, rows=named
         ),
         Check(
             "prediction_has_picture",
             "predicted",
-            gxe.ExpectColumnValuesToNotBeNull(column="picture"),
+            filled("picture"),
             "The prediction is of a picture that is in no split.",
             rows=named,
         ),
         Check(
             "prediction_in_its_split",
             "predicted",
-            gxe.ExpectColumnPairValuesToBeEqual(
-                column_A="split", column_B="picture_split", ignore_row_if="either_value_is_missing"
-            ),
+            equal("split", "picture_split"),
             "The prediction is of a picture of another split.",
             rows=named,
         ),
         Check(
             "prediction_inside_picture",
             "predicted",
-            between(column="overhang_px", max_value=ROUNDING_PX),
+            between("overhang_px", high=ROUNDING_PX),
             f"The box sticks out of its picture. {decoding}",
             rows=(*named, *CORNERS, "width_px", "height_px"),
         ),
         Check(
             "prediction_ordered_x",
             "predicted",
-            gxe.ExpectColumnPairValuesAToBeGreaterThanB(column_A="x_max_px", column_B="x_min_px", **size),
+            greater("x_max_px", "x_min_px", or_equal=True),
             decoding,
             rows=(*named, *CORNERS),
         ),
         Check(
             "prediction_ordered_y",
             "predicted",
-            gxe.ExpectColumnPairValuesAToBeGreaterThanB(column_A="y_max_px", column_B="y_min_px", **size),
+            greater("y_max_px", "y_min_px", or_equal=True),
             decoding,
             rows=(*named, *CORNERS),
         ),

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from glasshouse.quality.checks import Check, Table
+from glasshouse.quality.expect import between, filled, greater, row_count
 from glasshouse.quality.learning import (
     HISTORY,
     MAIN_METRICS,
@@ -41,36 +42,40 @@ def expectations(thresholds: Any) -> tuple[Check, ...]:
 
 
 def _comparison_checks(thresholds: Any) -> tuple[Check, ...]:
-    import great_expectations.expectations as gxe
-
-    filled, missing = (
-        gxe.ExpectColumnValuesToNotBeNull,
-        "The stage must score this model on valid by the main metric.",
-    )
+    missing = "The stage must score this model on valid by the main metric."
     models = ("metric", "head", "fine_tuned", "kept", "baseline")
     return (
         Check(
+            "validated",
+            "valid_scores",
+            row_count(1),
+            "No epoch was validated, so nothing tells whether the training generalizes: is the valid "
+            "split empty?",
+            "warning",
+        ),
+        Check(
             "main_metric_scored",
             "comparison",
-            gxe.ExpectTableRowCountToEqual(value=1),
+            row_count(1, 1),
             f"The models must be compared on valid by one of {', '.join(MAIN_METRICS)}.",
         ),
-        Check("head_scored", "comparison", filled(column="head"), missing, rows=models),
-        Check("fine_tuned_scored", "comparison", filled(column="fine_tuned"), missing, rows=models),
-        Check("kept_scored", "comparison", filled(column="kept"), missing, rows=models),
-        Check("baseline_scored", "comparison", filled(column="baseline"), missing, "warning", rows=models),
+        Check("head_scored", "comparison", filled("head"), missing, rows=models),
+        Check("fine_tuned_scored", "comparison", filled("fine_tuned"), missing, rows=models),
+        Check("kept_scored", "comparison", filled("kept"), missing, rows=models),
+        Check("baseline_scored", "comparison", filled("baseline"), missing, "warning", rows=models),
         Check(
             "kept_not_worse_than_head",
             "comparison",
-            gxe.ExpectColumnValuesToBeBetween(column="lost", max_value=thresholds.max_valid_drop),
-            "Fine-tuning made the network worse and the worse one was kept: lower fine_tune.learning_rate, unfreeze "
+            between("lost", high=thresholds.max_valid_drop),
+            "Fine-tuning made the network worse and the worse one was kept: lower "
+            "fine_tune.learning_rate, unfreeze "
             "less, or raise quality.fine_tune.max_valid_drop.",
             rows=models,
         ),
         Check(
             "kept_beats_baseline",
             "comparison",
-            gxe.ExpectColumnPairValuesAToBeGreaterThanB(column_A="kept", column_B="baseline"),
+            greater("kept", "baseline"),
             "The network is no better than the trivial model: train longer, or look at the labels.",
             "warning",
             rows=models,

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from glasshouse.quality.checks import Check, Table
+from glasshouse.quality.expect import between, greater
 from glasshouse.quality.learning import (
     HISTORY,
     SCORES,
@@ -45,8 +46,6 @@ def _descent(history: pd.DataFrame) -> pd.DataFrame:
 
 def expectations(thresholds: Any) -> tuple[Check, ...]:
     """The checks of the head's training, with the limits of `quality.train_head`."""
-    import great_expectations.expectations as gxe
-
     return (
         *history_checks(),
         *weight_checks(),
@@ -54,15 +53,16 @@ def expectations(thresholds: Any) -> tuple[Check, ...]:
         Check(
             "loss_fell",
             "descent",
-            gxe.ExpectColumnValuesToBeBetween(column="ratio", max_value=thresholds.max_final_loss_ratio),
-            "Nothing was learned: more epochs, another train_head.learning_rate, or look whether boxes and pictures "
+            between("ratio", high=thresholds.max_final_loss_ratio),
+            "Nothing was learned: more epochs, another train_head.learning_rate, or look whether "
+            "boxes and pictures "
             "belong together. The limit is quality.train_head.max_final_loss_ratio.",
             rows=("epochs", "first_loss", "last_loss"),
         ),
         Check(
             "head_beats_baseline",
             "comparison",
-            gxe.ExpectColumnPairValuesAToBeGreaterThanB(column_A="head", column_B="baseline"),
+            greater("head", "baseline"),
             "The head is no better than the trivial model: train longer, or look at the labels.",
             "warning",
             rows=("metric", "head", "baseline"),

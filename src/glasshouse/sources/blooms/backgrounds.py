@@ -9,16 +9,18 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from glasshouse.sources.blooms.foliage import LEAF_PROFILES, draw_grass, draw_leaf, pick_green
-from glasshouse.sources.drawing.canvas import Block, Canvas, Layer, paint
+from glasshouse.sources.drawing.canvas import Block, Canvas, Layer, paint, scaled
 from glasshouse.sources.drawing.colours import Rgb, brighten, from_hsv, mix, spread
-from glasshouse.sources.drawing.fields import SOFT_SIDE, blur, colour_between, draw_discs, draw_gradient, draw_noise
+from glasshouse.sources.drawing.fields import (
+    SOFT_SIDE,
+    blur,
+    colour_between,
+    draw_discs,
+    draw_gradient,
+    draw_noise,
+)
 
 Painter = Callable[[np.random.Generator, int], Image.Image]
-
-
-def scaled(blocks: list[Block], side_px: int) -> list[Block]:
-    """Plane blocks in shares of the side as canvas pixels."""
-    return [Block(block.corners * float(side_px), block.colours) for block in blocks]
 
 
 def _enlarged(ground: Image.Image, side_px: int, blur_share: float) -> Image.Image:
@@ -77,10 +79,14 @@ def paint_sky(rng: np.random.Generator, side_px: int) -> Image.Image:
     zenith = from_hsv(rng.uniform(0.52, 0.64), rng.uniform(0.2, 0.75), rng.uniform(0.5, 0.98))
     haze = from_hsv(rng.uniform(0.05, 0.6), rng.uniform(0.0, 0.25), rng.uniform(0.75, 1.0))
     ground = colour_between(draw_gradient(math.pi / 2, SOFT_SIDE), zenith, haze)
-    clouds = draw_noise(rng, 3, 3, SOFT_SIDE).point([max(0, min(255, (level - 120) * 3)) for level in range(256)])
+    clouds = draw_noise(rng, 3, 3, SOFT_SIDE).point(
+        [max(0, min(255, (level - 120) * 3)) for level in range(256)]
+    )
     ground.paste((250, 250, 252), (0, 0), clouds.point([round(level * 0.6) for level in range(256)]))
     if rng.random() < 0.5:
-        hedge = colour_between(draw_noise(rng, 6, 2, SOFT_SIDE), brighten(pick_green(rng), 0.5), pick_green(rng))
+        hedge = colour_between(
+            draw_noise(rng, 6, 2, SOFT_SIDE), brighten(pick_green(rng), 0.5), pick_green(rng)
+        )
         ground.paste(hedge, (0, int(SOFT_SIDE * rng.uniform(0.5, 0.9))))
     return _enlarged(ground, side_px, rng.uniform(0.004, 0.02))
 
@@ -100,7 +106,9 @@ def paint_grass(rng: np.random.Generator, side_px: int) -> Image.Image:
     far = mix(green, from_hsv(rng.uniform(0.1, 0.6), 0.2, 0.9), rng.uniform(0.0, 0.6))
     ground = colour_between(draw_gradient(math.pi / 2, SOFT_SIDE), far, brighten(green, 0.35))
     canvas = Canvas(_enlarged(draw_discs(rng, ground, 10, (0.04, 0.14), (0.15, 0.4)), side_px, 0.03))
-    rows = [draw_grass(rng, 45, y, (0.15, 0.45), brighten(green, 0.7 + 0.3 * y)) for y in (0.45, 0.7, 0.95, 1.1)]
+    rows = [
+        draw_grass(rng, 45, y, (0.15, 0.45), brighten(green, 0.7 + 0.3 * y)) for y in (0.45, 0.7, 0.95, 1.1)
+    ]
     canvas.place(paint(scaled(rows, side_px)))
     return blur(canvas.picture, side_px * rng.uniform(0.0, 0.012))
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import tensorflow_datasets as tfds
+import tensorflow_datasets as tfds  # type: ignore[import-untyped]
 
 from glasshouse.sources.blooms.scene import CATEGORIES
 from glasshouse.sources.blooms.source import Blooms as BloomsSource
@@ -33,13 +33,15 @@ class BloomsConfig(tfds.core.BuilderConfig):  # type: ignore[misc]
 class Blooms(tfds.core.GeneratorBasedBuilder):  # type: ignore[misc]
     """Drawn flowers of five species with boxes; one split, `train`.
 
-    Features: image (H, W, 3) uint8, image/filename, label (the most prominent species, or "none"), objects with
-    bbox (ymin, xmin, ymax, xmax as shares of the side, TFDS's BBox) and label.
+    Features: image (H, W, 3) uint8, image/filename, label (the most prominent species, or "none"), objects
+    with bbox (ymin, xmin, ymax, xmax as shares of the side, TFDS's BBox) and label.
     """
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES: ClassVar[dict[str, str]] = {"1.0.0": "First release."}
-    BUILDER_CONFIGS: ClassVar[list[BloomsConfig]] = [BloomsConfig(name="default", description="1,600 pictures of 160 px")]
+    BUILDER_CONFIGS: ClassVar[list[BloomsConfig]] = [
+        BloomsConfig(name="default", description="1,600 pictures of 160 px")
+    ]
 
     def _info(self) -> tfds.core.DatasetInfo:
         side = self.builder_config.size_px
@@ -51,14 +53,19 @@ class Blooms(tfds.core.GeneratorBasedBuilder):  # type: ignore[misc]
                     "image/filename": tfds.features.Text(),
                     "label": tfds.features.ClassLabel(names=[*CATEGORIES, NO_FLOWER]),
                     "objects": tfds.features.Sequence(
-                        {"bbox": tfds.features.BBoxFeature(), "label": tfds.features.ClassLabel(names=CATEGORIES)}
+                        {
+                            "bbox": tfds.features.BBoxFeature(),
+                            "label": tfds.features.ClassLabel(names=CATEGORIES),
+                        }
                     ),
                 }
             ),
             supervised_keys=("image", "label"),
         )
 
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator[tuple[str, Any]]]:
+    def _split_generators(
+        self, dl_manager: tfds.download.DownloadManager
+    ) -> dict[str, Iterator[tuple[str, Any]]]:
         return {"train": self._generate_examples()}
 
     def _generate_examples(self) -> Iterator[tuple[str, Any]]:
@@ -72,7 +79,9 @@ def _describe(example: Example, side_px: int) -> dict[str, Any]:
         "image": io.BytesIO(example.picture),
         "image/filename": example.file_name,
         "label": example.label or NO_FLOWER,
-        "objects": [{"bbox": _as_bbox(item.box_xyxy_px, side_px), "label": item.label} for item in example.objects],
+        "objects": [
+            {"bbox": _as_bbox(item.box_xyxy_px, side_px), "label": item.label} for item in example.objects
+        ],
     }
 
 

@@ -22,7 +22,13 @@ LEAF_PROFILES = {
     "heart": np.array([0.3, 0.9, 1.0, 0.95, 0.85, 0.7, 0.52, 0.35, 0.17, 0.0]),
     "toothed": np.array([0.1, 0.45, 0.2, 0.7, 0.35, 1.0, 0.5, 1.1, 0.8, 0.0]),
 }
-LEAF_OF_SPECIES = {"dandelion": "toothed", "daisy": "oval", "tulips": "blade", "sunflowers": "heart", "roses": "oval"}
+LEAF_OF_SPECIES = {
+    "dandelion": "toothed",
+    "daisy": "oval",
+    "tulips": "blade",
+    "sunflowers": "heart",
+    "roses": "oval",
+}
 LEAF_WIDTHS = {"oval": 0.3, "blade": 0.12, "heart": 0.42, "toothed": 0.2}
 
 
@@ -31,7 +37,9 @@ def pick_green(rng: np.random.Generator) -> Rgb:
     return from_hsv(rng.uniform(0.2, 0.4), rng.uniform(0.35, 0.8), rng.uniform(0.25, 0.7))
 
 
-def draw_leaf(rng: np.random.Generator, kind: str, root: Point, angle: float, length: float, colour: Rgb) -> list[Block]:
+def draw_leaf(
+    rng: np.random.Generator, kind: str, root: Point, angle: float, length: float, colour: Rgb
+) -> list[Block]:
     """A leaf from its root in a direction, bent, with a lit and a shaded half, a midrib and side veins."""
     tip = (root[0] + length * math.cos(angle), root[1] + length * math.sin(angle))
     bow = length * rng.uniform(-0.25, 0.25)
@@ -73,7 +81,10 @@ def draw_stem(rng: np.random.Generator, top: Point, width: float, colour: Rgb) -
     one = np.ones(1)
     return [
         Block(ribbon(axis, half_width), spread(brighten(colour, 0.7), one)),
-        Block(ribbon(axis - (width * 0.14, 0.0), half_width * 0.55), spread(brighten(colour, 1.1), one)),
+        Block(
+            ribbon(axis - np.array([width * 0.14, 0.0]), half_width * 0.55),
+            spread(brighten(colour, 1.1), one),
+        ),
     ]
 
 
@@ -85,7 +96,10 @@ def draw_bud(rng: np.random.Generator, centre: Point, size: float, colour: Rgb, 
     body = np.array([0.2, 0.62, 0.85, 0.95, 0.9, 0.72, 0.42, 0.0]) * size * 0.55
     one = np.ones(1)
     sepals = [
-        Block(ribbon(axis[:6] + (shift * size * 0.22, 0.0), body[:6] * 0.5), spread(brighten(colour, tone), one))
+        Block(
+            ribbon(axis[:6] + np.array([shift * size * 0.22, 0.0]), body[:6] * 0.5),
+            spread(brighten(colour, tone), one),
+        )
         for shift, tone in ((-1.0, 0.75), (1.0, 0.9), (0.0, 1.05))
     ]
     return [Block(ribbon(axis, body), spread(mix(brighten(colour, 0.8), tip, 0.4), one)), *sepals]

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from glasshouse.sources.blooms.backgrounds import paint_background, scaled
-from glasshouse.sources.blooms.flowers import SPECIES
+from glasshouse.sources.blooms.backgrounds import paint_background
 from glasshouse.sources.blooms.foliage import LEAF_OF_SPECIES, draw_bud, draw_leaf, draw_stem, pick_green
-from glasshouse.sources.drawing.canvas import OVERSAMPLING, Block, Canvas, paint
+from glasshouse.sources.blooms.species import SPECIES
+from glasshouse.sources.drawing.canvas import OVERSAMPLING, Block, Canvas, paint, scaled
 from glasshouse.sources.drawing.colours import from_hsv
 from glasshouse.sources.drawing.light import Light, expose
 from glasshouse.sources.drawing.objects import Drawing, find_objects
@@ -23,10 +23,10 @@ CATEGORIES = tuple(SPECIES)  # in the order of tf_flowers
 FLOWERLESS = 0.06  # share of the pictures
 COUNT_SHARES = (0.3, 0.24, 0.18, 0.13, 0.09, 0.06)  # of 1, 2, ... 6 flowers
 MIXED = 0.45  # share of the pictures whose flowers may be of several species
-SMALLEST, LARGEST = 0.14, 0.6  # size of a flower, square root of its projected box, share of the picture's side
+SMALLEST, LARGEST = 0.14, 0.6  # size of a flower: root of its projected box's area, share of the side
 STEEPEST = 1.05  # tilt away from the viewer, radians
-LEAST_VISIBLE = 0.5  # of a flower's area, so that none is hidden and yet labelled, or shown and not labelled
-LEAST_SIDE = 0.1  # of a flower's visible box, share of the picture's side
+LEAST_VISIBLE = 0.5  # of a flower's silhouette, so that what is shown is labelled and can be recognised
+LEAST_SIDE = 0.1  # of a flower's visible box, share of the side
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,8 @@ def draw_bloom(seed: int, index: int, size_px: int) -> Drawing:
         _paint_flower(rng, canvas, light, flower, object_id)
     _paint_front(rng, canvas, plan, light)
     picture, ids = canvas.finish()
-    return Drawing(expose(rng, picture, light), ids, find_objects(ids, [flower.species for flower in flowers]))
+    objects = find_objects(ids, [flower.species for flower in flowers])
+    return Drawing(expose(rng, picture, light), ids, objects)
 
 
 def _arrange(rng: np.random.Generator, plan: Plan) -> list[Flower]:
@@ -99,12 +100,14 @@ def _pose(rng: np.random.Generator, species: str, size: float) -> Flower:
     low, high = points.min(0), points.max(0)
     scale = size / math.sqrt(float(np.prod(high - low)))
     centre = (low + high) / 2
-    blocks = [Block((corners - centre) * scale, block.colours) for corners, block in zip(flat, head, strict=True)]
+    blocks = [
+        Block((corners - centre) * scale, block.colours) for corners, block in zip(flat, head, strict=True)
+    ]
     return Flower(species, blocks, _silhouette((points - centre) * scale), -centre * scale, size)
 
 
 def _project(corners: Floats, roll: float, tilt: float, lean: float) -> Floats:
-    """Turned in its plane by roll, tilted about the x axis, leaned in the picture; seen from far away (orthographic)."""
+    """Points (..., 3) turned by roll, tilted about the x axis, leaned, and seen from far off: (..., 2)."""
     x, y, z = corners[..., 0], corners[..., 1], corners[..., 2]
     x, y = x * math.cos(roll) - y * math.sin(roll), x * math.sin(roll) + y * math.cos(roll)
     y = y * math.cos(tilt) - z * math.sin(tilt)
@@ -115,20 +118,21 @@ def _silhouette(points: Floats) -> Floats:
     """The farthest point in each of 20 directions."""
     angles = np.linspace(0.0, 2 * math.pi, 20, endpoint=False)
     reach = points[:, :1] * np.cos(angles) + points[:, 1:] * np.sin(angles)
-    return points[np.argmax(np.rint(reach * 1e9), 0)]
+    farthest: Floats = points[np.argmax(np.rint(reach * 1e9), 0)]
+    return farthest
 
 
 def _find_place(rng: np.random.Generator, plan: Plan, outline: Floats) -> Floats | None:
     half = outline.max(0)
     for _ in range(12):
-        place = rng.uniform(np.minimum(half * 0.55, 0.5), np.maximum(1.0 - half * 0.55, 0.5))
+        place: Floats = rng.uniform(np.minimum(half * 0.55, 0.5), np.maximum(1.0 - half * 0.55, 0.5))
         if plan.add_object(outline + place):
             return place
     return None
 
 
 def _grow(rng: np.random.Generator, plan: Plan, flower: Flower) -> list[Block]:
-    """A stem and often a leaf behind a flower, where they leave enough of the flowers behind them to be seen."""
+    """A stem and often a leaf behind a flower, where they leave enough of other flowers to be seen."""
     green = pick_green(rng)
     x, y = flower.base.tolist()
     width = flower.size * rng.uniform(0.05, 0.1)
@@ -137,7 +141,8 @@ def _grow(rng: np.random.Generator, plan: Plan, flower: Flower) -> list[Block]:
     if rng.random() < 0.6:
         root = (x + rng.uniform(-0.03, 0.03), min(y + flower.size * rng.uniform(0.7, 1.4), 1.05))
         angle = -math.pi / 2 + rng.uniform(-1.1, 1.1)
-        leaf = draw_leaf(rng, LEAF_OF_SPECIES[flower.species], root, angle, flower.size * rng.uniform(0.5, 1.1), green)
+        length = flower.size * rng.uniform(0.5, 1.1)
+        leaf = draw_leaf(rng, LEAF_OF_SPECIES[flower.species], root, angle, length, green)
         greenery += leaf if plan.add_cover(leaf[0].corners[0], behind_last=True) else []
     return greenery
 
@@ -159,15 +164,16 @@ def _paint_distractors(rng: np.random.Generator, canvas: Canvas, light: Light) -
         canvas.place(paint(scaled([*stem, *draw_bud(rng, top, size, green, petals)], side)))
 
 
-def _paint_flower(rng: np.random.Generator, canvas: Canvas, light: Light, flower: Flower, object_id: int) -> None:
+def _paint_flower(
+    rng: np.random.Generator, canvas: Canvas, light: Light, flower: Flower, object_id: int
+) -> None:
     """Stem, leaf and shadow, then the head, which alone is the object."""
     side = canvas.side_px
     if flower.greenery:
         canvas.place(paint(scaled(list(flower.greenery), side)).shaded(light.angle, light.shade))
     blur_px = max(0.0, rng.uniform(-0.04, 0.025)) * min(flower.size, 0.3) * side
     layer = paint(scaled(flower.blocks, side), margin_px=math.ceil(2 * blur_px))
-    shift = (-math.cos(light.angle) * light.shadow_length * side, -math.sin(light.angle) * light.shadow_length * side)
-    canvas.shadow(layer, shift, 0.02 * side, light.shadow)
+    canvas.shadow(layer, light.cast(side), 0.02 * side, light.shadow)
     canvas.place(layer.shaded(light.angle, light.shade).softened(blur_px), object_id)
 
 

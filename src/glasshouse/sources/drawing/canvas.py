@@ -17,13 +17,15 @@ from PIL import Image, ImageChops, ImageDraw, ImageOps
 from glasshouse.sources.drawing.fields import blur
 
 OVERSAMPLING = 3
+FAINTEST = 60  # alpha from which a pixel counts as covered; a blurred edge is less than that farther out
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
     """Polygons with equally many corners, in painting order.
 
-    corners: (p, n, d) float64, d = 2 (plane) or 3 (x right, y down, z towards the viewer); colours: (p, 4) uint8 RGBA.
+    corners: (p, n, d) float64, d = 2 (plane) or 3 (x right, y down, z towards the viewer);
+    colours: (p, 4) uint8 RGBA.
     """
 
     corners: NDArray[np.float64]
@@ -39,15 +41,15 @@ class Layer:
     top_px: int
 
     def outline(self) -> Image.Image:
-        """The mask of all that was painted: 255 where alpha is above 0."""
-        return self.picture.getchannel("A").point([0] + [255] * 255)
+        """The mask of what was painted: 255 where alpha is at least FAINTEST."""
+        return self.picture.getchannel("A").point([0] * FAINTEST + [255] * (256 - FAINTEST))
 
     def softened(self, radius_px: float) -> Layer:
         """The same layer out of focus."""
         return Layer(blur(self.picture, radius_px), self.left_px, self.top_px)
 
     def shaded(self, angle: float, depth: float) -> Layer:
-        """Darkened by up to `depth` (0..1) on the side away from the light, whose direction is an angle in radians."""
+        """Darkened by up to `depth` (0..1) on the side away from the light; angle: towards it, in radians."""
         steps = np.linspace(-1.0, 1.0, 9)
         facing = (steps[None, :] * np.cos(angle) + steps[:, None] * np.sin(angle)) / 1.4143
         levels = np.rint(255.0 * (1.0 - depth * (0.5 - 0.5 * facing))).astype(np.uint8)
@@ -55,6 +57,11 @@ class Layer:
         clear = Image.new("L", shade.size, 255)
         shades = Image.merge("RGBA", (shade, shade, shade, clear))
         return Layer(ImageChops.multiply(self.picture, shades), self.left_px, self.top_px)
+
+
+def scaled(blocks: Sequence[Block], side_px: int) -> list[Block]:
+    """Plane blocks in shares of the side as canvas pixels."""
+    return [Block(block.corners * float(side_px), block.colours) for block in blocks]
 
 
 def paint(blocks: Sequence[Block], margin_px: int = 0) -> Layer:
@@ -71,7 +78,9 @@ def paint(blocks: Sequence[Block], margin_px: int = 0) -> Layer:
     polygon = ImageDraw.Draw(picture).polygon
     for block in blocks:
         corners = np.rint((block.corners - (left, top)) * 8.0) / 8.0
-        for outline, colour in zip(corners.reshape(len(corners), -1).tolist(), block.colours.tolist(), strict=True):
+        for outline, colour in zip(
+            corners.reshape(len(corners), -1).tolist(), block.colours.tolist(), strict=True
+        ):
             polygon(outline, fill=tuple(colour))
     return Layer(picture, left, top)
 

@@ -16,7 +16,9 @@ Rgb = tuple[int, int, int]
 
 def from_hsv(hue: float, saturation: float, value: float) -> Rgb:
     """RGB levels 0..255 of a hue (turns, any real), saturation and value (both clipped to 0..1)."""
-    red, green, blue = colorsys.hsv_to_rgb(hue % 1.0, min(max(saturation, 0.0), 1.0), min(max(value, 0.0), 1.0))
+    red, green, blue = colorsys.hsv_to_rgb(
+        hue % 1.0, min(max(saturation, 0.0), 1.0), min(max(value, 0.0), 1.0)
+    )
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
@@ -41,7 +43,10 @@ def spread(colour: Rgb, factors: NDArray[np.float64], alpha: int = 255) -> NDArr
 
 
 def tone_table(gains: tuple[float, float, float], contrast: float, gamma: float, lift: float) -> list[int]:
-    """Table of 3 x 256 levels for `Image.point`: out = 255 * (gain * in / 255) ** gamma, contrast about 128, plus lift."""
+    """Table of 3 x 256 levels for `Image.point`.
+
+    out = (255 * (gain * in / 255) ** gamma - 128) * contrast + 128 + lift, clipped to 0..255.
+    """
     levels = np.arange(256, dtype=np.float64) / 255.0
     table: list[int] = []
     for gain in gains:

@@ -18,12 +18,12 @@ SOFT_SIDE = 96  # grid of the soft fields; enlarged they look out of focus
 
 
 def enlarge(levels: NDArray[np.uint8], side_px: int) -> Image.Image:
-    """A grid of levels (rows, columns[, 3]) as a picture of side_px x side_px, bicubically enlarged."""
+    """A grid of levels (rows, columns) as a grey picture of side_px x side_px, bicubically enlarged."""
     return Image.fromarray(levels).resize((side_px, side_px), Image.Resampling.BICUBIC)
 
 
 def draw_noise(rng: np.random.Generator, cells: int, octaves: int, side_px: int) -> Image.Image:
-    """Grey noise, 0..255: octaves of random grids (cells, 2 * cells, ...), each half as strong as the last."""
+    """Grey noise, 0..255: octaves of random grids (cells, 2 * cells, ...), each half as strong."""
     grid = max(cells * 2 ** (octaves - 1), 4)
     total = np.zeros((grid, grid), np.int32)
     for octave in range(octaves):
@@ -35,7 +35,9 @@ def draw_noise(rng: np.random.Generator, cells: int, octaves: int, side_px: int)
 
 def colour_between(weights: Image.Image, dark: Rgb, light: Rgb) -> Image.Image:
     """A grey field (0..255) as RGB: `dark` where it is 0, `light` where it is 255."""
-    ramp = [round(a + (b - a) * level / 255.0) for a, b in zip(dark, light, strict=True) for level in range(256)]
+    ramp = [
+        round(a + (b - a) * level / 255.0) for a, b in zip(dark, light, strict=True) for level in range(256)
+    ]
     return Image.merge("RGB", (weights, weights, weights)).point(ramp)
 
 
@@ -43,15 +45,19 @@ def draw_gradient(angle: float, side_px: int) -> Image.Image:
     """A grey ramp 0..255 across the square in the direction of an angle (radians, 0 = to the right)."""
     across = math.cos(angle)
     down = math.sin(angle)
-    steps = np.linspace(-1.0, 1.0, 33)
+    steps = np.linspace(-1.0, 1.0, 32)  # none is 0, where rounding to a level would be a toss-up
     ramp = (steps[None, :] * across + steps[:, None] * down) / (abs(across) + abs(down))
     return enlarge(np.rint(127.5 + 127.5 * ramp).astype(np.uint8), side_px)
 
 
 def draw_discs(
-    rng: np.random.Generator, ground: Image.Image, count: int, radii: tuple[float, float], hues: tuple[float, float]
+    rng: np.random.Generator,
+    ground: Image.Image,
+    count: int,
+    radii: tuple[float, float],
+    hues: tuple[float, float],
 ) -> Image.Image:
-    """Soft discs of light in colours of a hue range (turns) over a SOFT_SIDE ground; radii are shares of the side."""
+    """Clear discs in colours of a hue range (turns) over a SOFT_SIDE ground; radii are shares of the side."""
     draw = ImageDraw.Draw(ground, "RGBA")
     for _ in range(count):
         x, y = (float(v) for v in rng.integers(-5, SOFT_SIDE + 5, 2))

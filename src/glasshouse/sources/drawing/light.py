@@ -1,4 +1,4 @@
-"""The light of a drawn picture: where it comes from, its colour and strength, and what a camera makes of it."""
+"""The light of a drawn picture: where it comes from, its colour, and what a camera makes of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ from glasshouse.sources.drawing.fields import blur, colour_between, draw_noise, 
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """angle: radians, towards the light; shade: how dark the far side is; shadow: 0..1; gains: of R, G, B."""
+    """How a picture is lit and taken.
+
+    angle: towards the light, radians; shade: how dark the side away from it is (0..1); shadow, shadow_length:
+    strength (0..1) and reach (share of the side) of cast shadows; gains (of R, G, B), contrast, gamma, lift:
+    the tone curve; vignette, dapple: how dark the corners and the patches of shade are (0..1); grain:
+    standard deviation in levels; softness: blur radius as a share of the side.
+    """
 
     angle: float
     shade: float
@@ -29,6 +35,11 @@ class Light:
     dapple: float
     grain: float
     softness: float
+
+    def cast(self, side_px: float) -> tuple[float, float]:
+        """How far a shadow falls from its object, (x, y) in pixels of a picture with this side."""
+        length = self.shadow_length * side_px
+        return -math.cos(self.angle) * length, -math.sin(self.angle) * length
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Light:
@@ -52,17 +63,26 @@ class Light:
 
 
 def expose(rng: np.random.Generator, picture: Image.Image, light: Light) -> NDArray[np.uint8]:
-    """The picture as a camera sees it in this light: dappled, vignetted, toned, softened, with grain; (H, W, 3) uint8."""
+    """The picture as a camera sees it in this light, as (H, W, 3) uint8.
+
+    In turn: dappled shade, vignette, tone curve, softness, grain.
+    """
     side = picture.width
     if light.dapple:
-        patches = draw_noise(rng, 4, 2, side).point([min(255, max(0, (level - 96) * 4)) for level in range(256)])
+        patches = draw_noise(rng, 4, 2, side).point(
+            [min(255, max(0, (level - 96) * 4)) for level in range(256)]
+        )
         floor = round(255 * (1 - light.dapple))
-        picture = ImageChops.multiply(picture, colour_between(patches, (floor, floor, floor + 5), (255, 255, 255)))
+        picture = ImageChops.multiply(
+            picture, colour_between(patches, (floor, floor, floor + 5), (255, 255, 255))
+        )
     if light.vignette:
         picture = ImageChops.multiply(picture, _vignette(light.vignette, side))
     picture = picture.point(tone_table(light.gains, light.contrast, light.gamma, light.lift))
     pixels = np.asarray(blur(picture, light.softness * side), np.int16)
-    grain = rng.integers(-128, 128, pixels.shape, dtype=np.int16) + rng.integers(-128, 128, pixels.shape, dtype=np.int16)
+    grain = rng.integers(-128, 128, pixels.shape, dtype=np.int16) + rng.integers(
+        -128, 128, pixels.shape, dtype=np.int16
+    )
     strength = round(light.grain * 256 / 105)  # the sum of the two has a standard deviation of 105
     return np.clip(pixels + (grain * strength >> 8), 0, 255).astype(np.uint8)
 

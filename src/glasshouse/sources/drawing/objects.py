@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class DrawnObject:
-    """A visible object: its id in the id buffer, category, box (x_min, y_min, x_max, y_max; px, max exclusive) and area."""
+    """A visible object: its id in the id buffer, its category, the box tight around it, and its area.
+
+    box_xyxy_px: x_min, y_min, x_max, y_max; x right, y down, max exclusive.
+    """
 
     object_id: int
     label: str
@@ -20,7 +23,10 @@ class DrawnObject:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A drawn picture: pixels (H, W, 3) uint8 RGB, ids (H, W) uint8 (0 = no object), and its objects in the order of their ids."""
+    """A drawn picture.
+
+    pixels: (H, W, 3) uint8 RGB; ids: (H, W) uint8, 0 = no object; objects: in the order of their ids.
+    """
 
     pixels: NDArray[np.uint8]
     ids: NDArray[np.uint8]

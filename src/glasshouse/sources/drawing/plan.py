@@ -17,19 +17,26 @@ class Plan:
     """Silhouettes of the objects painted so far; nothing enters that would hide one of them too much."""
 
     def __init__(self, least_visible: float, least_side: float) -> None:
-        """least_visible: smallest visible share (0..1) of an object's area; least_side: of its visible box, share of the picture's side."""
+        """An empty plan.
+
+        least_visible: smallest visible share (0..1) of an object's area; least_side: smallest side of its
+        visible box, as a share of the picture's side.
+        """
         self._ids = np.zeros((PLAN_SIDE, PLAN_SIDE), np.uint8)
         self._areas: list[int] = []
         self._least_visible = least_visible
         self._least_side = least_side * PLAN_SIDE
 
     def add_object(self, outline: Outline) -> bool:
-        """Enters an object with an outline (n, 2) in shares of the side; False (and no change) where it does not fit."""
+        """Enters an object with an outline (n, 2) in shares of the side, or returns False."""
         ids, area = self._drawn(outline, len(self._areas) + 1)
         return self._accept(ids, [*self._areas, area])
 
     def add_cover(self, outline: Outline, behind_last: bool = False) -> bool:
-        """Enters something that is no object, in front of all or just behind the last object; False (and no change) where it hides too much."""
+        """Enters something that is no object, in front of all or just behind the last object.
+
+        Returns False (and changes nothing) where it would hide too much.
+        """
         ids, _ = self._drawn(outline, 0)
         last = len(self._areas)
         if behind_last:

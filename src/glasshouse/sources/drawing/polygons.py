@@ -17,7 +17,13 @@ GOLDEN_ANGLE = math.pi * (3.0 - math.sqrt(5.0))
 
 
 def blades(
-    angles: Floats, starts: Floats | float, lengths: Floats, half_widths: Floats, profile: Floats, lifts: Floats, curl: float
+    angles: Floats,
+    starts: Floats | float,
+    lengths: Floats,
+    half_widths: Floats,
+    profile: Floats,
+    lifts: Floats,
+    curl: float,
 ) -> Floats:
     """Petal-like outlines (p, 2 m, 3) that point outwards from the origin, one per angle (p,).
 
@@ -42,7 +48,7 @@ def ring(radius: float, corners: int, z: float = 0.0) -> Floats:
 
 
 def seed_dots(radius: float, count: int, size: float, dome: float) -> tuple[Floats, Floats]:
-    """Diamonds (count, 4, 3) in a sunflower's spiral (Vogel 1979), on a dome, and their radii (0..1, inner first)."""
+    """Diamonds (count, 4, 3) in Vogel's spiral (1979) on a dome, and their distances (0..1) from it."""
     order = np.arange(count)
     share = np.sqrt((order + 0.5) / count)
     x, y = radius * share * np.cos(order * GOLDEN_ANGLE), radius * share * np.sin(order * GOLDEN_ANGLE)
@@ -63,10 +69,14 @@ def ribbon(points: Floats, half_widths: Floats) -> Floats:
     return np.concatenate((points + across, (points - across)[::-1]), 0)[None]
 
 
-def curve(start: tuple[float, float], bend: tuple[float, float], end: tuple[float, float], points: int) -> Floats:
+def curve(
+    start: tuple[float, float], bend: tuple[float, float], end: tuple[float, float], points: int
+) -> Floats:
     """Points (points, 2) on the quadratic Bezier curve from start to end that leans towards `bend`."""
     t = np.linspace(0.0, 1.0, points)[:, None]
-    return (1 - t) ** 2 * np.array(start) + 2 * t * (1 - t) * np.array(bend) + t * t * np.array(end)
+    ends: Floats = (1 - t) ** 2 * np.array(start) + t * t * np.array(end)
+    line: Floats = ends + 2 * t * (1 - t) * np.array(bend)
+    return line
 
 
 def interleave(parts: list[Block]) -> Block:

@@ -1,11 +1,11 @@
-"""A source whose pictures are drawn when they are asked for, by several processes, in the order of their numbers."""
+"""A source whose pictures are drawn when they are asked for, by several processes, in a fixed order."""
 
 from __future__ import annotations
 
 import io
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -30,8 +30,8 @@ class DrawnSource:
     """Pictures 0 .. pictures - 1 of a drawn world, as JPEG files.
 
     draw: (seed, index, size_px) -> Drawing, a function of a module; name: first part of every file name;
-    workers: processes that draw (1 = this one draws; from 2 on, a script that iterates must be importable
-    without side effects where processes are spawned). The first n pictures of any set are those of a larger one.
+    workers: processes that draw (1: this one does). The first n pictures of a set are those of a larger one.
+    Where Python spawns processes (not on Linux), a script that iterates must guard its start by __name__.
     """
 
     draw: Draw
@@ -47,7 +47,9 @@ class DrawnSource:
         for field, low, high in (("pictures", 0, 10**7), ("size_px", 16, 4096), ("workers", 1, 256)):
             value = getattr(self, field)
             if not low <= value <= high:
-                raise ValueError(f"The '{field}' of drawn pictures must be {low} to {high}. Got {value!r} instead.")
+                raise ValueError(
+                    f"The '{field}' of drawn pictures must be {low} to {high}. Got {value!r} instead."
+                )
         if self.seed < 0:
             raise ValueError(f"The 'seed' of drawn pictures must be 0 or more. Got {self.seed!r} instead.")
 
@@ -65,7 +67,7 @@ class DrawnSource:
                 yield example
                 bar.update()
 
-    def _drawn(self) -> Iterator[Example]:
+    def _drawn(self) -> Generator[Example]:
         make = partial(draw_example, self.draw, self.name, self.seed, self.size_px)
         if self.workers == 1 or self.pictures <= CHUNK:
             yield from map(make, range(self.pictures))
@@ -75,16 +77,17 @@ class DrawnSource:
 
 
 def draw_example(draw: Draw, name: str, seed: int, size_px: int, index: int) -> Example:
-    """Picture `index` as an encoded example, its label the category that takes up most of it (None without objects)."""
+    """Picture `index` as an encoded example; its label is the category that takes up most of it, or None."""
     drawing = draw(seed, index, size_px)
     objects = tuple(
-        ObjectLabel(item.label, item.box_xyxy_px, mask=encode_mask(drawing.ids == item.object_id)) for item in drawing.objects
+        ObjectLabel(item.label, item.box_xyxy_px, mask=encode_mask(drawing.ids == item.object_id))
+        for item in drawing.objects
     )
     return Example(f"{name}-{index:05d}.jpg", encode_jpeg(drawing.pixels), find_prominent(drawing), objects)
 
 
 def find_prominent(drawing: Drawing) -> str | None:
-    """The category with the largest visible area, the earlier one where two are equal; None without objects."""
+    """The category with the largest visible area (of two equal ones, the one further behind), or None."""
     areas: dict[str, int] = {}
     for item in drawing.objects:
         areas[item.label] = areas.get(item.label, 0) + item.area_px

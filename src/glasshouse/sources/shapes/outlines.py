@@ -1,7 +1,7 @@
 """The kinds of shapes: outlines in their own space, within about radius 1 around the origin.
 
-A kind is one polygon, or several painted together (a lattice, a letter's strokes), and may have holes.
-Each function varies its own proportions; rotation, size and looks come from scene.py and know nothing of the kind.
+A kind is one polygon, or several painted together (a lattice, a letter's strokes), and may have holes. Each
+function varies its own proportions; rotation, size and looks come from scene.py and know nothing of the kind.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from glasshouse.sources.drawing.polygons import curve, ribbon
 
 Floats = NDArray[np.float64]
-Outlines = tuple[list[Floats], list[Floats]]  # polygons (n, 2) that are painted, then polygons that are cut out
+Outlines = tuple[
+    list[Floats], list[Floats]
+]  # polygons (n, 2) that are painted, then polygons that are cut out
 
 TURN = 2 * math.pi
 
@@ -99,7 +101,18 @@ def draw_arrow(rng: np.random.Generator) -> Outlines:
 def draw_chevron(rng: np.random.Generator) -> Outlines:
     """A bent bar."""
     thick, bend = rng.uniform(0.45, 0.75), rng.uniform(0.5, 0.9)
-    return [np.array([[-0.6, -0.9], [bend, 0.0], [-0.6, 0.9], [-0.6 - thick * 0.6, 0.9], [bend - thick, 0.0], [-0.6 - thick * 0.6, -0.9]])], []
+    return [
+        np.array(
+            [
+                [-0.6, -0.9],
+                [bend, 0.0],
+                [-0.6, 0.9],
+                [-0.6 - thick * 0.6, 0.9],
+                [bend - thick, 0.0],
+                [-0.6 - thick * 0.6, -0.9],
+            ]
+        )
+    ], []
 
 
 def draw_heart(rng: np.random.Generator) -> Outlines:
@@ -128,14 +141,23 @@ def draw_blob(rng: np.random.Generator) -> Outlines:
     t = np.linspace(0.0, TURN, 48, endpoint=False)
     radii = np.full(48, 0.72)
     for waves in (2, 3, 5):
-        radii = radii + rng.uniform(0.05, 0.22) / math.sqrt(waves) * np.cos(waves * t + rng.uniform(0.0, TURN))
+        radii = radii + rng.uniform(0.05, 0.22) / math.sqrt(waves) * np.cos(
+            waves * t + rng.uniform(0.0, TURN)
+        )
     return [_polar(radii)], []
 
 
 def draw_cloud(rng: np.random.Generator) -> Outlines:
     """Overlapping discs in a row on a flat base."""
-    discs = [_polar(np.ones(24)) * rng.uniform(0.3, 0.5) + (x, rng.uniform(-0.25, 0.0)) for x in (-0.5, 0.0, 0.5)]
-    return [*discs, _polar(np.ones(24)) * 0.3 + (-0.72, 0.12), _polar(np.ones(24)) * 0.3 + (0.72, 0.12), _box(-0.72, 0.0, 0.72, 0.42)], []
+    discs = [
+        _polar(np.ones(24)) * rng.uniform(0.3, 0.5) + (x, rng.uniform(-0.25, 0.0)) for x in (-0.5, 0.0, 0.5)
+    ]
+    return [
+        *discs,
+        _polar(np.ones(24)) * 0.3 + (-0.72, 0.12),
+        _polar(np.ones(24)) * 0.3 + (0.72, 0.12),
+        _box(-0.72, 0.0, 0.72, 0.42),
+    ], []
 
 
 def draw_spiral(rng: np.random.Generator) -> Outlines:
@@ -152,7 +174,9 @@ def draw_lattice(rng: np.random.Generator) -> Outlines:
     """Crossed bars."""
     count, half = int(rng.integers(3, 5)), rng.uniform(0.07, 0.11)
     places = np.linspace(-0.85, 0.85, count)
-    bars = [_box(-1.0, y - half, 1.0, y + half) for y in places] + [_box(x - half, -1.0, x + half, 1.0) for x in places]
+    bars = [_box(-1.0, y - half, 1.0, y + half) for y in places] + [
+        _box(x - half, -1.0, x + half, 1.0) for x in places
+    ]
     return bars, []
 
 
@@ -167,7 +191,8 @@ def draw_dumbbell(rng: np.random.Generator) -> Outlines:
     """Two discs on a bar."""
     disc = _polar(np.ones(24)) * rng.uniform(0.32, 0.45)
     bar = rng.uniform(0.08, 0.16)
-    return [disc - (0.6, 0.0), disc + (0.6, 0.0), _box(-0.6, -bar, 0.6, bar)], []
+    shift = np.array([0.6, 0.0])
+    return [disc - shift, disc + shift, _box(-0.6, -bar, 0.6, bar)], []
 
 
 def _letter(*strokes: tuple[float, float, float, float]) -> Callable[[np.random.Generator], Outlines]:
@@ -182,7 +207,9 @@ def _letter(*strokes: tuple[float, float, float, float]) -> Callable[[np.random.
 def draw_hook(rng: np.random.Generator) -> Outlines:
     """A stroke that ends in a half circle, like the letter J."""
     half = rng.uniform(0.13, 0.2)
-    arc = np.concatenate((curve((0.5, -0.9), (0.5, -0.4), (0.5, 0.3), 6), curve((0.5, 0.3), (0.45, 0.95), (-0.1, 0.85), 8)[1:]))
+    arc = np.concatenate(
+        (curve((0.5, -0.9), (0.5, -0.4), (0.5, 0.3), 6), curve((0.5, 0.3), (0.45, 0.95), (-0.1, 0.85), 8)[1:])
+    )
     arc = np.concatenate((arc, curve((-0.1, 0.85), (-0.6, 0.75), (-0.55, 0.2), 8)[1:]))
     return [ribbon(arc, np.full(len(arc), half))[0]], []
 
@@ -214,6 +241,8 @@ KINDS: dict[str, Callable[[np.random.Generator], Outlines]] = {
     "hook": draw_hook,
     "letter_t": _letter((-0.8, -0.8, 0.8, -0.8), (0.0, -0.8, 0.0, 0.95)),
     "letter_z": _letter((-0.7, -0.8, 0.7, -0.8), (0.62, -0.8, -0.62, 0.8), (-0.7, 0.8, 0.7, 0.8)),
-    "letter_e": _letter((-0.6, -0.95, -0.6, 0.95), (-0.6, -0.8, 0.6, -0.8), (-0.6, 0.0, 0.5, 0.0), (-0.6, 0.8, 0.6, 0.8)),
+    "letter_e": _letter(
+        (-0.6, -0.95, -0.6, 0.95), (-0.6, -0.8, 0.6, -0.8), (-0.6, 0.0, 0.5, 0.0), (-0.6, 0.8, 0.6, 0.8)
+    ),
     "letter_y": _letter((-0.7, -0.9, 0.0, 0.0), (0.7, -0.9, 0.0, 0.0), (0.0, -0.08, 0.0, 0.95)),
 }

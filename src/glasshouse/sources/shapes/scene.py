@@ -20,14 +20,17 @@ from glasshouse.sources.shapes.textures import draw_ground, draw_texture, pick_c
 CATEGORIES = tuple(KINDS)
 MOST = 8  # objects a picture
 SMALLEST, LARGEST = 0.1, 0.55  # square root of the box, share of the picture's side
-LEAST_VISIBLE = 0.5  # of the silhouette
+LEAST_VISIBLE = 0.6  # of the silhouette
 LEAST_SIDE = 0.07  # of the visible box, share of the picture's side
 
 Floats = NDArray[np.float64]
 
 
 def draw_shapes(seed: int, index: int, size_px: int) -> Drawing:
-    """Picture `index` of the set with a seed: a square of size_px with 1 to 8 shapes, its id buffer and its objects."""
+    """Picture `index` of the set with a seed: a square of size_px with 1 to 8 shapes, ids and objects.
+
+    The scene depends on seed and index alone; size_px only sets how finely it is drawn.
+    """
     rng = np.random.default_rng([seed, index])
     light = Light.draw(rng)
     canvas = Canvas(draw_ground(rng, size_px * OVERSAMPLING))
@@ -88,15 +91,22 @@ def _paint_clutter(rng: np.random.Generator, canvas: Canvas) -> None:
     start = rng.uniform(-0.1, 1.1, (count, 1, 2))
     step = rng.normal(0.0, 0.15, (count, 1, 2))
     across = step[:, :, ::-1] * (-1.0, 1.0) * rng.uniform(0.005, 0.03, (count, 1, 1))
-    corners = np.concatenate((start - across, start + across, start + step + across, start + step - across), 1)
-    canvas.place(paint([Block(corners * float(canvas.side_px), spread(pick_colour(rng), rng.uniform(0.4, 1.6, count)))]))
+    corners = np.concatenate(
+        (start - across, start + across, start + step + across, start + step - across), 1
+    )
+    canvas.place(
+        paint(
+            [Block(corners * float(canvas.side_px), spread(pick_colour(rng), rng.uniform(0.4, 1.6, count)))]
+        )
+    )
 
 
-def _paint_shape(rng: np.random.Generator, canvas: Canvas, light: Light, outlines: Outlines, object_id: int) -> None:
+def _paint_shape(
+    rng: np.random.Generator, canvas: Canvas, light: Light, outlines: Outlines, object_id: int
+) -> None:
     layer = _textured(rng, outlines, canvas.side_px)
-    shift = (-math.cos(light.angle) * light.shadow_length, -math.sin(light.angle) * light.shadow_length)
     if rng.random() < 0.6:
-        canvas.shadow(layer, (shift[0] * canvas.side_px, shift[1] * canvas.side_px), 0.015 * canvas.side_px, light.shadow)
+        canvas.shadow(layer, light.cast(canvas.side_px), 0.015 * canvas.side_px, light.shadow)
     blur_px = max(0.0, rng.uniform(-0.015, 0.008)) * canvas.side_px
     canvas.place(layer.shaded(light.angle, light.shade).softened(blur_px), object_id)
 

@@ -1,7 +1,7 @@
 """Surfaces of the shapes and of what lies behind them, drawn without knowing the shape.
 
-A texture is RGB (side_px, side_px). Patterns are made on grids of fixed size and enlarged, so they look the same
-at every picture size.
+A texture is RGB (side_px, side_px). Patterns are made on grids of fixed size and enlarged, so they look the
+same at every picture size.
 """
 
 from __future__ import annotations
@@ -13,7 +13,14 @@ import numpy as np
 from PIL import Image
 
 from glasshouse.sources.drawing.colours import Rgb, from_hsv
-from glasshouse.sources.drawing.fields import SOFT_SIDE, colour_between, draw_discs, draw_gradient, draw_noise
+from glasshouse.sources.drawing.fields import (
+    SOFT_SIDE,
+    blur,
+    colour_between,
+    draw_discs,
+    draw_gradient,
+    draw_noise,
+)
 
 Texture = Callable[[np.random.Generator, int, Rgb, Rgb], Image.Image]
 
@@ -35,7 +42,9 @@ def texture_gradient(rng: np.random.Generator, side_px: int, first: Rgb, second:
 
 def texture_noise(rng: np.random.Generator, side_px: int, first: Rgb, second: Rgb) -> Image.Image:
     """Clouds to grain."""
-    return colour_between(draw_noise(rng, int(rng.integers(2, 12)), int(rng.integers(1, 4)), side_px), first, second)
+    return colour_between(
+        draw_noise(rng, int(rng.integers(2, 12)), int(rng.integers(1, 4)), side_px), first, second
+    )
 
 
 def _pattern(values: np.ndarray, side_px: int, first: Rgb, second: Rgb) -> Image.Image:
@@ -74,7 +83,9 @@ def texture_dots(rng: np.random.Generator, side_px: int, first: Rgb, second: Rgb
     along, across = _rotated_grid(rng)
     pitch = rng.uniform(3.0, 7.0)
     x, y = along * pitch % 1.0 - 0.5, across * pitch % 1.0 - 0.5
-    return _pattern(np.clip((rng.uniform(0.06, 0.14) - x * x - y * y) * 25.0 + 0.5, 0.0, 1.0), side_px, first, second)
+    return _pattern(
+        np.clip((rng.uniform(0.06, 0.14) - x * x - y * y) * 25.0 + 0.5, 0.0, 1.0), side_px, first, second
+    )
 
 
 def texture_rings(rng: np.random.Generator, side_px: int, first: Rgb, second: Rgb) -> Image.Image:
@@ -85,14 +96,22 @@ def texture_rings(rng: np.random.Generator, side_px: int, first: Rgb, second: Rg
 
 
 def texture_discs(rng: np.random.Generator, side_px: int, first: Rgb, second: Rgb) -> Image.Image:
-    """Soft coloured discs over a gradient."""
+    """Clear coloured discs, out of focus, over a gradient."""
     ground = texture_gradient(rng, SOFT_SIDE, first, second)
     discs = draw_discs(rng, ground, int(rng.integers(4, 16)), (0.03, 0.18), (0.0, 1.0))
-    return discs.resize((side_px, side_px), Image.Resampling.BICUBIC)
+    soft = blur(discs, SOFT_SIDE * rng.uniform(0.015, 0.05))
+    return soft.resize((side_px, side_px), Image.Resampling.BICUBIC)
 
 
 TEXTURES: tuple[Texture, ...] = (
-    texture_plain, texture_gradient, texture_noise, texture_stripes, texture_checks, texture_dots, texture_rings, texture_discs,
+    texture_plain,
+    texture_gradient,
+    texture_noise,
+    texture_stripes,
+    texture_checks,
+    texture_dots,
+    texture_rings,
+    texture_discs,
 )
 
 

@@ -1,0 +1,59 @@
+"""Stage `evaluate`: score the network on the validation and test pictures, and write the report that people
+read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from glasshouse.stage import stage
+
+RAW, PREPARED, HEAD, NETWORK = (
+    Path("data/raw"),
+    Path("data/prepared"),
+    Path("models/head.keras"),
+    Path("models/model.keras"),
+)
+OUT = Path("reports/evaluate")
+
+
+def main() -> None:
+    """Read models/model.keras and the pictures, write reports/evaluate/."""
+    with stage("evaluate") as run:
+        with run.phase("import"):
+            from glasshouse.evaluation.originals import picture_reader
+            from glasshouse.evaluation.report import write_report
+            from glasshouse.evaluation.splits import gather_tables, predict_splits
+            from glasshouse.inputs.prepared import open_prepared
+            from glasshouse.quality.suites.evaluate import flatten_metrics
+            from glasshouse.tables.raw import read_raw
+            from glasshouse.training.network_files import open_network, read_history
+            from glasshouse.training.runtime import prepare_runtime
+        params, raw = run.params, read_raw(RAW)
+        splits = {name: open_prepared(PREPARED, name) for name in ("valid", "test")}
+        with run.phase("work"):
+            prepare_runtime(params.seed)
+            network = open_network(params.model, splits["test"], NETWORK)
+            tables = predict_splits(network, splits, raw, params.model.task, params.evaluate)
+        with run.phase("report"):
+            metrics = write_report(
+                OUT,
+                params.model.task,
+                tables,
+                {"train_head": read_history(HEAD), "fine_tune": read_history(NETWORK)},
+                picture_reader(RAW),
+                model={
+                    "backbone": params.model.backbone.name,
+                    "neck": params.model.neck.name,
+                    "head": params.model.head.name,
+                },
+                gallery_score=params.evaluate.gallery_score,
+                gallery_pictures=params.evaluate.gallery_pictures,
+                bootstrap_rounds=params.evaluate.bootstrap_rounds,
+                seed=params.seed,
+            )
+        run.metrics(metrics)
+        run.guard({**flatten_metrics(metrics), **gather_tables(tables, splits)})
+
+
+if __name__ == "__main__":
+    main()

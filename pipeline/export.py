@@ -1,0 +1,42 @@
+"""Stage `export`: the network in the formats that others run, each held against Keras."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from glasshouse.stage import stage
+
+PREPARED, NETWORK, OUT = Path("data/prepared"), Path("models/model.keras"), Path("exports")
+
+
+def main() -> None:
+    """Read models/model.keras and data/prepared/, write exports/."""
+    with stage("export") as run:
+        with run.phase("import"):
+            from pandas import DataFrame
+
+            from glasshouse.evaluation.validate import make_score, spread_pixels
+            from glasshouse.export.formats import load_formats, write_formats
+            from glasshouse.export.parity import measure_parity, write_parity
+            from glasshouse.export.signature import predict_with
+            from glasshouse.inputs.prepared import open_prepared
+            from glasshouse.models.inference import build_inference
+            from glasshouse.training.network_files import open_network
+            from glasshouse.training.runtime import prepare_runtime
+        params, train, test = run.params, open_prepared(PREPARED, "train"), open_prepared(PREPARED, "test")
+        with run.phase("work"):
+            prepare_runtime(params.seed)
+            model = build_inference(open_network(params.model, test, NETWORK), params.evaluate)
+            calibration = spread_pixels(train, params.export.calibration_pictures)
+            paths = write_formats(
+                model, params.export.formats, OUT, list(test.categories["name"]), calibration
+            )
+            score = make_score(test, params.model.task, params.evaluate.batch_size)
+            pixels = spread_pixels(test, len(test.pixels))
+            parity = measure_parity(predict_with(model), load_formats(paths), pixels, score, params.export)
+            write_parity(parity, paths, OUT)
+        run.guard({"formats": DataFrame({"format": params.export.formats}), "parity": parity})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""Stage `preprocess`: bring every picture, and its boxes, to the network's size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from glasshouse.stage import stage
+
+RAW, SPLIT, OUT = Path("data/raw"), Path("data/split.parquet"), Path("data/prepared")
+
+
+def main() -> None:
+    """Read data/raw/ and data/split.parquet, write data/prepared/."""
+    with stage("preprocess") as run:
+        with run.phase("import"):
+            from glasshouse.inputs.manifest import read_manifest, read_shards
+            from glasshouse.inputs.prepared import write_prepared
+            from glasshouse.quality.suites.preprocess import summarize_pixels
+            from glasshouse.tables.raw import read_raw
+            from glasshouse.tables.schema import read_table
+        split = read_table("split", SPLIT)
+        with run.phase("work"):
+            write_prepared(RAW, split, run.params.preprocess, OUT)
+        raw = read_raw(RAW)
+        pixels = summarize_pixels(read_shards(OUT))
+        run.guard(
+            {
+                "images": raw.images,
+                "objects": raw.objects,
+                "split": split,
+                "pixels": pixels,
+                **read_manifest(OUT),
+            }
+        )
+
+
+if __name__ == "__main__":
+    main()

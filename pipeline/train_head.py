@@ -1,0 +1,48 @@
+"""Stage `train_head`: neck and head learn on a backbone that does not change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from glasshouse.stage import stage
+
+PREPARED, OUT = Path("data/prepared"), Path("models/head.keras")
+CHECKPOINT = Path(".glasshouse/checkpoints/train_head.npz")
+
+
+def main() -> None:
+    """Read data/prepared/, write models/head.keras and models/head.json."""
+    with stage("train_head") as run:
+        with run.phase("import"):
+            from pandas import DataFrame
+
+            from glasshouse.inputs.prepared import open_prepared
+            from glasshouse.inputs.stream import pictures_of
+            from glasshouse.quality.learning import summarize_weights
+            from glasshouse.training.checkpoints import Checkpoint
+            from glasshouse.training.head import train_head
+            from glasshouse.training.network_files import named_weights, start_network, write_training
+            from glasshouse.training.runtime import prepare_runtime
+        params, train = run.params, open_prepared(PREPARED, "train")
+        checkpoint = Checkpoint(CHECKPOINT, run.identity())
+        with run.phase("work"):
+            prepare_runtime(params.seed)
+            network = start_network(params.model, train)
+            history = train_head(
+                network,
+                pictures_of(train, params.model.task),
+                params.train_head,
+                params.augment,
+                seed=params.seed,
+                fill=params.preprocess.pad_value,
+                checkpoint=checkpoint,
+                on_epoch=run.epoch,
+            )
+            write_training(network, history, OUT)
+        run.history(history)
+        run.guard({"history": DataFrame(history), "weights": summarize_weights(named_weights(network))})
+        checkpoint.clear()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The commands of `glasshouse`, one module each; each function takes the options and gives the status."""

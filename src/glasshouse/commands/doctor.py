@@ -1,0 +1,107 @@
+"""`glasshouse doctor`: what a report of a fault should say of the machine and the project."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from glasshouse.params import check
+from glasshouse.tracking.git import ask_git, has_changes, read_commit
+from glasshouse.tracking.store import StoreAway, knock, locate_store
+
+PACKAGES = ("dvc", "mlflow", "great-expectations", "keras", "numpy", "pandas", "pyarrow", "onnxruntime")
+TENSORFLOWS = ("tensorflow", "tensorflow-cpu")
+PYTHONS = ((3, 11), (3, 12))
+SCARCE_GIB = 5.0
+
+Line = tuple[bool, str, str]  # all well, subject, what was found
+
+
+def show(_options: Namespace) -> int:
+    """A line a subject; status 1 where something keeps the pipeline from running."""
+    root = Path.cwd()
+    lines = [*_machine(root), *_packages(), *_project(root)]
+    for well, subject, text in lines:
+        print(f"{'ok ' if well else 'BAD'} {subject:20} {text}")
+    return 0 if all(well for well, _, _ in lines) else 1
+
+
+def _machine(root: Path) -> Iterator[Line]:
+    found = sys.version_info[:2]
+    valid = " or ".join(".".join(map(str, python)) for python in PYTHONS)
+    yield found in PYTHONS, "python", f"{platform.python_version()} ({sys.executable}); must be {valid}"
+    yield True, "system", platform.platform()
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    yield True, "processors", f"{usable} usable"
+    yield True, "GPU", say_gpus()
+    free_gib = shutil.disk_usage(root).free / 2**30
+    yield free_gib > SCARCE_GIB, "disk", f"{free_gib:.1f} GiB free in {root}; {SCARCE_GIB:.0f} are wanted"
+
+
+def say_gpus() -> str:
+    """The NVIDIA GPUs that the driver shows, without importing TensorFlow."""
+    if shutil.which("nvidia-smi") is None:
+        return "none (no nvidia-smi): training runs on the CPU"
+    query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
+    answer = subprocess.run(query, capture_output=True, text=True, timeout=30, check=False)
+    return "; ".join(answer.stdout.split("\n")).strip("; ") or f"nvidia-smi failed: {answer.stderr.strip()}"
+
+
+def _packages() -> Iterator[Line]:
+    for name in PACKAGES:
+        found = _find_version(name)
+        yield found is not None, name, found or "missing: run `make setup`"
+    tensorflows = [f"{name} {found}" for name in TENSORFLOWS if (found := _find_version(name))]
+    yield bool(tensorflows), "tensorflow", ", ".join(tensorflows) or "missing: run `make setup`"
+
+
+def _project(root: Path) -> Iterator[Line]:
+    missing = [name for name in ("params.yaml", "dvc.yaml") if not (root / name).is_file()]
+    yield (
+        not missing,
+        "folder",
+        f"{', '.join(missing)} missing: go to the project's folder" if missing else str(root),
+    )
+    if not missing:
+        faults = check(root / "params.yaml")
+        yield (
+            not faults,
+            "params.yaml",
+            f"{len(faults)} faults: `glasshouse params check`" if faults else "sound",
+        )
+    commit = read_commit(root)
+    state = f"{ask_git(root, 'branch', '--show-current') or 'no branch'} {(commit or 'no commit yet')[:12]}"
+    yield commit is not None, "git", f"{state}, {'changed since' if has_changes(root) else 'clean'}"
+    yield _say_dvc(root)
+    yield _say_store(root)
+
+
+def _say_dvc(root: Path) -> Line:
+    if not (root / ".dvc").is_dir():
+        return False, "pipeline", "no .dvc folder: run `dvc init`"
+    command = [sys.executable, "-m", "dvc", "status", "--quiet"]
+    changed = subprocess.run(command, cwd=root, capture_output=True, timeout=300, check=False).returncode
+    return True, "pipeline", "not up to date: `dvc repro`" if changed else "up to date"
+
+
+def _say_store(root: Path) -> Line:
+    store = locate_store(root)
+    try:
+        knock(store)
+    except StoreAway as away:
+        return False, "MLflow", f"{away} Stages run all the same; `glasshouse runs sync` mirrors them later."
+    return True, "MLflow", store.shown
+
+
+def _find_version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

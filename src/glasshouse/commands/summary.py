@@ -1,0 +1,40 @@
+"""`glasshouse summary`: how good it is, and where to look."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from glasshouse.tracking.outcome import METRICS
+
+REPORT = Path("reports/evaluate/index.html")
+SCORES = {"mAP_50": "mAP@0.5", "mAP_50_95": "mAP@[.5:.95]", "accuracy": "accuracy"}
+
+
+def show(_options: Namespace) -> int:
+    """Scores on test and valid with their 95 % intervals; status 1 where nothing was evaluated yet."""
+    path = Path(METRICS)
+    if not path.is_file():
+        print(f"No scores yet: {path} is missing. Run `dvc repro` (or `dvc pull`).")
+        return 1
+    scores = json.loads(path.read_text(encoding="utf-8"))
+    for split in ("test", "valid"):
+        print(f"{split:6}{'   '.join(say_scores(scores.get(split) or {}))}")
+    print(f"report {REPORT}{'' if REPORT.is_file() else ' (missing: run `dvc repro`)'}")
+    print("runs   `make ui` opens MLflow")
+    return 0
+
+
+def say_scores(scores: Mapping[str, Any]) -> list[str]:
+    """`mAP@0.5 0.880 (0.850 to 0.910)` for each score that is there."""
+    said = []
+    for key, name in SCORES.items():
+        if scores.get(key) is None:
+            continue
+        ends = scores.get("ci95", {}).get(key)
+        interval = f" (95 %: {ends[0]:.3f} to {ends[1]:.3f})" if ends else ""
+        said.append(f"{name} {scores[key]:.3f}{interval}")
+    return said or ["no scores"]

@@ -1,0 +1,75 @@
+"""What the evaluate stage hands on: a split's predictions beside its truth, and the tables of its guard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from glasshouse.evaluation.predict import compile_predict, predict_classes, predict_objects
+from glasshouse.evaluation.results import SplitTables
+from glasshouse.inputs.prepared import Prepared
+from glasshouse.models.inference import build_inference
+from glasshouse.models.network import Network
+from glasshouse.tables.raw import Raw
+from glasshouse.tables.schema import BOX_COLUMNS
+
+
+def predict_splits(
+    network: Network, splits: Mapping[str, Prepared], raw: Raw, task: str, evaluate: Any
+) -> dict[str, SplitTables]:
+    """Run the network over whole splits.
+
+    Args:
+        network: trained.
+        splits: by name.
+        raw: truth, in pixels of the original pictures.
+        task: detect or classify.
+        evaluate: the block of the parameters.
+    """
+    predict = compile_predict(build_inference(network, evaluate))
+
+    def run(prepared: Prepared) -> pd.DataFrame:
+        if task == "detect":
+            return predict_objects(predict, prepared, evaluate.batch_size)
+        rows = predict_classes(predict, prepared, evaluate.batch_size).tolist()
+        return pd.DataFrame({"image_id": prepared.images["image_id"].to_numpy(), "probabilities": rows})
+
+    return {
+        name: SplitTables.of(
+            part.images["image_id"].to_numpy(), raw.images, raw.objects, raw.categories, run(part)
+        )
+        for name, part in splits.items()
+    }
+
+
+def gather_tables(
+    tables: Mapping[str, SplitTables], splits: Mapping[str, Prepared]
+) -> dict[str, pd.DataFrame]:
+    """The guard's tables, all splits together with a column `split`.
+
+    Prepared_images, prepared_objects, predictions.
+    """
+    boxes = ["image_id", "category_id", "score", *BOX_COLUMNS]
+    gathered = {
+        "prepared_images": {name: part.images for name, part in splits.items()},
+        "prepared_objects": {name: part.objects for name, part in splits.items()},
+        "predictions": {
+            name: part.predictions.reindex(columns=boxes)
+            for name, part in tables.items()
+            if "score" in part.predictions
+        },
+    }
+    return {
+        table: pd.concat([part.assign(split=name) for name, part in parts.items()], ignore_index=True)
+        if parts
+        else _no_boxes(boxes)
+        for table, parts in gathered.items()
+    }
+
+
+def _no_boxes(columns: list[str]) -> pd.DataFrame:
+    """The predictions of a classifier: no boxes."""
+    frame = pd.DataFrame({name: pd.Series(dtype="float64") for name in columns})
+    return frame.astype({"image_id": "int64", "category_id": "int64"}).assign(split=pd.Series(dtype="str"))

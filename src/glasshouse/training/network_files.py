@@ -1,0 +1,64 @@
+"""Networks from and to files, at the size and classes of prepared pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from glasshouse.inputs.prepared import Prepared
+from glasshouse.models.archive import load_weights_into, save_network
+from glasshouse.models.network import Network, build_network
+from glasshouse.params import Model
+
+DIGITS = 6  # of a history's numbers
+
+
+def start_network(model: Model, prepared: Prepared) -> Network:
+    """A fresh network with pretrained backbone for these pictures."""
+    return _build(model, prepared, load_weights=True)
+
+
+def open_network(model: Model, prepared: Prepared, path: Path) -> Network:
+    """A trained network from its file.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the file holds another architecture.
+    """
+    network = _build(model, prepared, load_weights=False)
+    load_weights_into(network.full, path)
+    return network
+
+
+def write_training(network: Network, history: list[dict[str, Any]], path: Path) -> None:
+    """Write the network to `path` (.keras) and its history beside it (.json).
+
+    Both depend on their content alone.
+    """
+    save_network(network.full, path)
+    rows = [
+        {name: round(value, DIGITS) if isinstance(value, float) else value for name, value in row.items()}
+        for row in history
+    ]
+    path.with_suffix(".json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+def read_history(path: Path) -> list[dict[str, Any]]:
+    """The history that `write_training` wrote beside a network's file."""
+    rows: list[dict[str, Any]] = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    return rows
+
+
+def named_weights(network: Network) -> list[tuple[str, Any]]:
+    """Every weight's path and values."""
+    return [(weight.path, np.asarray(weight)) for weight in network.full.weights]
+
+
+def _build(model: Model, prepared: Prepared, *, load_weights: bool) -> Network:
+    height, width = prepared.pixels.shape[1:3]
+    return build_network(
+        model, height_px=height, width_px=width, classes=len(prepared.categories), load_weights=load_weights
+    )

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from glasshouse.evaluation.cases import Case, choose_cases, classification_cases, detection_cases
+from glasshouse.evaluation.coco_files import CocoArrays
+from glasshouse.evaluation.gallery import COLOURS, contact_sheet, draw_case, jpeg_bytes
+from glasshouse.metrics.confusion import pair_boxes
+from glasshouse.metrics.overlap import Detections, Objects
+
+IMAGES = pd.DataFrame({"image_id": [4, 9], "file_name": ["a.jpg", "b.jpg"]})
+
+
+def two_pictures() -> list[Case]:
+    """Picture 4: a rose found, a tulip missed, a box too many. Picture 9: a rose taken for a tulip."""
+    objects = Objects(
+        np.array([4, 4, 9]),
+        np.array([1, 2, 1]),
+        np.array([[10, 10, 20, 20], [60, 60, 20, 20], [0, 0, 40, 40]], dtype=np.float64),
+        np.zeros(3, dtype=bool),
+    )
+    detections = Detections(
+        np.array([4, 4, 9]),
+        np.array([1, 1, 2]),
+        np.array([0.9, 0.5, 0.8]),
+        np.array([[10, 10, 20, 20], [60, 10, 20, 20], [0, 0, 40, 40]], dtype=np.float64),
+    )
+    shown = CocoArrays(objects, detections, np.array([4, 9]), {1: "rose", 2: "tulip"})
+    return detection_cases(IMAGES, shown, pair_boxes(objects, detections))
+
+
+def test_what_happened_is_told_for_each_picture() -> None:
+    first, second = two_pictures()
+    assert (first.image_id, first.file_name, first.summary) == (4, "a.jpg", "1 right, 1 wrong, 1 missed")
+    assert [(mark.kind, mark.text) for mark in first.marks] == [
+        ("truth", ""),
+        ("missed", "missed tulip"),
+        ("right", "rose 0.90"),
+        ("wrong", "rose 0.50"),
+    ]
+    assert (second.summary, second.marks[1].text) == ("1 wrong", "tulip 0.80, is rose")
+    assert first.badness > second.badness > 0
+
+
+def test_classified_pictures_are_worst_where_the_truth_got_least() -> None:
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2]])
+    right, wrong = classification_cases(IMAGES, np.array([0, 1]), probabilities, ["rose", "tulip"])
+    assert (right.badness, right.marks[0].kind, right.marks[0].text) == (0.0, "right", "rose 0.90")
+    assert (wrong.badness, wrong.marks[0].kind, wrong.marks[0].text) == (0.8, "wrong", "rose 0.80, is tulip")
+
+
+@pytest.mark.parametrize(
+    ("pictures", "bad", "count"), [(30, 20, 12), (30, 2, 12), (5, 0, 12), (3, 3, 4), (0, 0, 4)]
+)
+def test_choice_is_worst_first_then_spread_without_doubles(pictures: int, bad: int, count: int) -> None:
+    cases = [Case(number, "", float(max(bad - number, 0)), "", ()) for number in range(pictures)]
+    worst, typical = choose_cases(cases[::-1], count)
+    ids = [case.image_id for case in worst + typical]
+    assert [case.image_id for case in worst] == list(range(min(bad, (count + 1) // 2)))
+    assert len(ids) == len(set(ids)) == min(count, pictures)
+    if pictures > count:
+        assert typical[-1].image_id == pictures - 1
+
+
+def test_boxes_are_drawn_where_they_lie_at_twice_the_size() -> None:
+    first, _ = two_pictures()
+    image = draw_case(np.zeros((100, 120, 3), dtype=np.uint8), first)
+    assert image.size == (240, 200)
+    # The right box covers x 10..30, y 10..30: its lower right corner is drawn at (59, 59), just inside 60.
+    assert image.getpixel((59, 59)) == COLOURS["right"]
+    assert image.getpixel((61, 61)) == (0, 0, 0)
+    assert image.getpixel((159, 59)) == COLOURS["wrong"]
+    assert jpeg_bytes(image) == jpeg_bytes(draw_case(np.zeros((100, 120, 3), dtype=np.uint8), first))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (2000, 3000), (160, 160)])
+def test_pictures_of_any_size_are_drawn(size: tuple[int, int]) -> None:
+    first, second = two_pictures()
+    drawn = [draw_case(np.full((*size, 3), 200, dtype=np.uint8), case) for case in (first, second)]
+    assert max(drawn[0].size) <= 960
+    assert min(drawn[0].size) >= 1
+    sheet = contact_sheet(drawn, columns=6)
+    assert sheet.size == (2 * max(drawn[0].size), max(drawn[0].size))
+
+
+def test_an_empty_sheet_is_still_a_picture() -> None:
+    assert jpeg_bytes(contact_sheet([])).startswith(b"\xff\xd8")

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glasshouse.evaluation.figures import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Line, line_chart, ticks
+from glasshouse.evaluation.histories import learning_charts, learning_rows
+
+HISTORIES = {
+    "train_head": [
+        {"epoch": 1, "loss": 2.0, "learning_rate": 1e-3},
+        {"epoch": 2, "loss": 1.5, "learning_rate": 1e-3},
+    ],
+    "fine_tune": [{"epoch": 1, "loss": 1.0, "loss_box": 0.5, "valid_mAP_50": 0.75, "learning_rate": 1e-4}],
+}
+
+
+@given(low=st.floats(-1e6, 1e6), span=st.floats(1e-3, 1e6))
+def test_ticks_are_few_even_and_inside(low: float, span: float) -> None:
+    high = low + span
+    found = ticks(low, high)
+    assert 1 <= len(found) <= 7
+    assert all(low - 1e-6 * span <= tick <= high + 1e-6 * span for tick in found)
+    steps = [after - before for before, after in zip(found, found[1:], strict=False)]
+    assert all(step == pytest.approx(steps[0], rel=1e-3) for step in steps)
+
+
+def test_ticks_by_hand() -> None:
+    assert ticks(0, 1) == [0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    assert ticks(-0.1, 26.2) == [0, 5, 10, 15, 20, 25]
+
+
+@given(points=st.lists(st.tuples(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3)), min_size=1, max_size=8))
+def test_lines_stay_inside_the_axes(points: list[tuple[float, float]]) -> None:
+    chart = line_chart([Line("a", tuple(points))], "t", "x", "y")
+    for x, y in re.findall(r"([\d.e+-]+) ([\d.e+-]+)", chart.lines[0][1]):
+        assert LEFT - 2.1 <= float(x) <= WIDTH - RIGHT + 0.1
+        assert TOP - 0.1 <= float(y) <= HEIGHT - BOTTOM + 0.1
+
+
+def test_unit_square_by_hand() -> None:
+    chart = line_chart([Line("a", ((0.0, 0.0), (1.0, 1.0)))], "t", "x", "y", unit_square=True)
+    assert chart.lines == (("a", "M46 260L468 10"),)
+
+
+def test_chart_without_points_is_refused() -> None:
+    with pytest.raises(ValueError, match="'empty'"):
+        line_chart([Line("a", ())], "empty", "x", "y")
+
+
+def test_learning_rows_count_on_and_know_every_key() -> None:
+    rows = learning_rows(HISTORIES)
+    assert [(row["step"], row["phase"], row["epoch"]) for row in rows] == [
+        (1, "train_head", 1),
+        (2, "train_head", 2),
+        (3, "fine_tune", 1),
+    ]
+    assert rows[0]["valid_mAP_50"] is None
+    assert rows[2]["valid_mAP_50"] == 0.75
+    assert len({tuple(row) for row in rows}) == 1
+
+
+def test_learning_charts_hold_losses_and_scores() -> None:
+    losses, scores = learning_charts(HISTORIES)
+    assert [name for name, _ in losses.lines] == ["loss", "loss_box"]
+    assert [name for name, _ in scores.lines] == ["valid_mAP_50"]
+    assert [words for _, words in losses.rulers] == ["fine_tune"]
+    assert learning_charts({}) == []

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from glasshouse.evaluation.report import write_report
+from glasshouse.evaluation.results import SplitTables, evaluate_split
+
+Tables = Callable[..., SplitTables]
+HISTORIES = {
+    "train_head": [{"epoch": 1, "loss": 2.0}],
+    "fine_tune": [{"epoch": 1, "loss": 1.0, "valid_mAP_50": 0.5}],
+}
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+
+
+def paint(image_id: int) -> np.ndarray:
+    return np.random.default_rng(image_id).integers(0, 256, (150, 200, 3), dtype=np.uint8)
+
+
+def write(folder: Path, task: str, splits: dict[str, SplitTables], **changes: Any) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "model": {"backbone": "csp_compact"},
+        "gallery_score": 0.3,
+        "gallery_pictures": 6,
+        "bootstrap_rounds": 20,
+        "seed": 7,
+    }
+    histories = changes.pop("histories", HISTORIES)
+    return write_report(folder, task, splits, histories, paint, **(settings | changes))
+
+
+def read_strictly(path: Path) -> Any:
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{path.name} holds {word}")
+
+    return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+
+
+class Page(HTMLParser):
+    """Demands that tags are closed in order; gathers addresses and words."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.addresses += [value or "" for key, value in attrs if key in ("src", "href", "xlink:href")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def test_detection_report_is_whole_and_agrees_with_itself(tables: Tables, tmp_path: Path) -> None:
+    splits = {"valid": tables(1), "test": tables(2)}
+    metrics = write(tmp_path, "detect", splits)
+    assert read_strictly(tmp_path / "metrics.json") == metrics
+    assert list(metrics) == ["valid", "test"]
+    wanted = {"mAP_50_95", "mAP_50", "mAP_75", "mean_iou", "AR_100", "per_class", "ci95", "protocol"}
+    for name, scores in metrics.items():
+        assert wanted <= set(scores)
+        assert set(scores["ci95"]) == {"mAP_50_95", "mAP_50"}
+        low, high = scores["ci95"]["mAP_50"]
+        assert 0 <= low <= scores["mAP_50"] <= high <= 1
+        curve = read_strictly(tmp_path / name / "precision_recall.json")
+        assert [row["recall"] for row in curve] == pytest.approx(np.linspace(0, 1, 101).tolist())
+        assert np.mean([row["precision"] for row in curve]) == pytest.approx(scores["mAP_50"], abs=1e-7)
+        assert np.mean([row["precision tulip"] for row in curve]) == pytest.approx(
+            scores["per_class"]["tulip"]["AP_50"], abs=1e-7
+        )
+        confusion = read_strictly(tmp_path / name / "confusion.json")
+        assert sum(row["actual"] != "background" for row in confusion) == scores["ground_truth"]
+        assert len(read_strictly(tmp_path / name / "predictions.json")) == len(splits[name].predictions)
+    assert [row["step"] for row in read_strictly(tmp_path / "learning_curves.json")] == [1, 2]
+    assert (tmp_path / "gallery.jpg").read_bytes().startswith(b"\xff\xd8")
+
+
+def test_page_stands_alone_and_leads_with_the_test_score(tables: Tables, tmp_path: Path) -> None:
+    metrics = write(tmp_path, "detect", {"valid": tables(1), "test": tables(2)})
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert all(address.startswith(("data:", "#")) for address in page.addresses)
+    assert sum(address.startswith("data:image/jpeg") for address in page.addresses) == 6
+    assert not re.search(r"<script|url\(|@import|https?://", text)
+    words = " ".join(" ".join(page.words).split())
+    score = metrics["test"]["mAP_50"]
+    assert words.index(f"{score:.3f}") < words.index("Where it fails") < words.index("Protocol")
+    assert f"{metrics['valid']['mAP_50']:.3f}" in words
+    assert "csp_compact" in words
+
+
+def test_classification_report_is_whole(classified: Tables, tmp_path: Path) -> None:
+    splits = {"valid": classified(1), "test": classified(2)}
+    metrics = write(tmp_path, "classify", splits)
+    assert read_strictly(tmp_path / "metrics.json") == metrics
+    rows = read_strictly(tmp_path / "test" / "predictions.json")
+    given = splits["test"].predictions.set_index("image_id")["probabilities"]
+    for row, label in zip(rows, splits["test"].images["label"], strict=True):
+        assert set(row) == {"image_id", "file_name", "label", "predicted", "probabilities"}
+        assert row["label"] == label
+        assert list(row["probabilities"].values()) == pytest.approx(given[row["image_id"]], abs=1e-7)
+    right = np.mean([row["label"] == row["predicted"] for row in rows])
+    assert metrics["test"]["accuracy"] == pytest.approx(right)
+    assert set(metrics["test"]["ci95"]) == {"accuracy", "macro_f1"}
+    confusion = read_strictly(tmp_path / "test" / "confusion.json")
+    assert np.mean([row["actual"] == row["predicted"] for row in confusion]) == pytest.approx(right)
+    assert not (tmp_path / "test" / "ground_truth.json").exists()
+    Page((tmp_path / "index.html").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("task", ["detect", "classify"])
+def test_the_same_bytes_on_a_second_run(
+    tables: Tables, classified: Tables, tmp_path: Path, task: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = tables if task == "detect" else classified
+    for run in ("a", "b"):
+        monkeypatch.chdir(tmp_path)
+        write(tmp_path / run, task, {"valid": make(1), "test": make(2)})
+    first = {path.relative_to(tmp_path / "a"): path.read_bytes() for path in (tmp_path / "a").rglob("*.*")}
+    second = {path.relative_to(tmp_path / "b"): path.read_bytes() for path in (tmp_path / "b").rglob("*.*")}
+    assert first == second
+    assert len(first) == (12 if task == "detect" else 8)
+
+
+def test_a_model_that_finds_nothing_still_gets_its_report(tables: Tables, tmp_path: Path) -> None:
+    blind = {name: replace(tables(3), predictions=tables(3).predictions[:0]) for name in ("valid", "test")}
+    metrics = write(tmp_path, "detect", blind, histories={}, gallery_pictures=0, bootstrap_rounds=0)
+    assert metrics["test"]["mAP_50_95"] == 0.0
+    assert metrics["test"]["ci95"]["mAP_50"] == [None, None]
+    assert "0 of" in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
+def test_pictures_without_any_object_still_get_their_report(tables: Tables, tmp_path: Path) -> None:
+    bare = replace(tables(3), objects=tables(3).objects[:0])
+    metrics = write(tmp_path, "detect", {"test": bare})
+    assert metrics["test"]["mAP_50_95"] is None
+    assert metrics["test"]["per_class"]["rose"]["AP_50"] is None
+    Page((tmp_path / "index.html").read_text(encoding="utf-8"))
+
+
+def test_names_cannot_break_the_page(tables: Tables, tmp_path: Path) -> None:
+    split = tables(4)
+    names = pd.DataFrame({"category_id": [1, 2, 3], "name": ["<script>x</script>", 'a"b', "c & d"]})
+    write(tmp_path, "detect", {"test": replace(split, categories=names)})
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "<script>x" not in text
+    assert "<script>x</script>" in Page(text).words
+
+
+def test_many_classes_show_the_weakest_curves(tables: Tables, tmp_path: Path) -> None:
+    split = tables(5)
+    generator = np.random.default_rng(0)
+    objects = split.objects.assign(category_id=generator.integers(1, 31, len(split.objects)))
+    names = pd.DataFrame({"category_id": range(1, 31), "name": [f"kind {number}" for number in range(1, 31)]})
+    write(tmp_path, "detect", {"test": replace(split, objects=objects, categories=names)})
+    assert "the 7 weakest classes" in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
+def test_rows_of_a_split_are_taken_from_the_whole_tables(tables: Tables) -> None:
+    whole = tables(6)
+    part = SplitTables.of(
+        [9, 5, 3], whole.images[::-1], whole.objects[::-1], whole.categories, whole.predictions
+    )
+    assert part.images["image_id"].tolist() == [3, 5, 9]
+    assert set(part.objects["image_id"]) <= {3, 5, 9}
+    assert part.objects["object_id"].is_monotonic_increasing
+    assert len(part.objects) == whole.objects["image_id"].isin([3, 5, 9]).sum()
+
+
+def test_faulty_tables_are_named(tables: Tables, classified: Tables) -> None:
+    settings: dict[str, Any] = {"gallery_score": 0.3, "bootstrap_rounds": 0, "seed": 0}
+    split = classified(1)
+    strange = replace(split, images=split.images.assign(label=["rose"] * 19 + ["weed"]))
+    with pytest.raises(ValueError, match=r"1 pictures have a label .* p/019\.jpg with 'weed'"):
+        evaluate_split("classify", strange, **settings)
+    with pytest.raises(ValueError, match=r"each of the 20 pictures\. Got 19 rows"):
+        evaluate_split("classify", replace(split, predictions=split.predictions[1:]), **settings)
+    with pytest.raises(ValueError, match="'detect' or 'classify'"):
+        evaluate_split("segment", split, **settings)
+    whole = tables(1)
+    foreign = SplitTables.of([3], whole.images, whole.objects, whole.categories, whole.predictions)
+    with pytest.raises(ValueError, match="image_id of detections must be among the 1 given"):
+        evaluate_split("detect", foreign, **settings)

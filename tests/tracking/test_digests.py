@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from glasshouse.tracking.digests import REMEMBERED_FROM_BYTES, Digests
+from glasshouse.tracking.pipeline import read_lock, read_pipeline
+
+
+def test_a_file_has_its_md5_and_what_is_not_there_has_none(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    assert Digests(tmp_path).digest("a") == "900150983cd24fb0d6963f7d28e17f72"  # RFC 1321, MD5 ("abc")
+    assert Digests(tmp_path).digest("b") is None
+
+
+def test_a_folder_is_the_md5_of_its_sorted_listing(tmp_path: Path) -> None:
+    for name in ("b", "a/c"):
+        (tmp_path / "f" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "f" / name).write_bytes(b"abc")
+    md5 = "900150983cd24fb0d6963f7d28e17f72"
+    listing = f'[{{"md5": "{md5}", "relpath": "a/c"}}, {{"md5": "{md5}", "relpath": "b"}}]'
+    assert Digests(tmp_path).digest("f") == hashlib.md5(listing.encode()).hexdigest() + ".dir"
+
+
+def test_large_files_are_remembered_until_size_or_time_changes(tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(b"a" * REMEMBERED_FROM_BYTES)
+    first = Digests(tmp_path)
+    known = first.digest("large")
+    first.save()
+    status = path.stat()
+    path.write_bytes(b"b" * REMEMBERED_FROM_BYTES)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert Digests(tmp_path).digest("large") == known  # same size and time: not read again
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    assert Digests(tmp_path).digest("large") == hashlib.md5(b"b" * REMEMBERED_FROM_BYTES).hexdigest()
+
+
+def test_a_torn_memory_is_built_anew(tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(b"a" * REMEMBERED_FROM_BYTES)
+    (tmp_path / ".glasshouse").mkdir()
+    (tmp_path / ".glasshouse/digests.json").write_text('{"large": [262')
+    digests = Digests(tmp_path)
+    digests.digest("large")
+    digests.save()
+    assert list(json.loads((tmp_path / ".glasshouse/digests.json").read_text())) == ["large"]
+
+
+def test_dvc_itself_locks_the_same_digests(tmp_path: Path) -> None:
+    """The reference: a pipeline run by DVC, with ignored files, nested folders and a large file."""
+    script = (
+        "import pathlib as p; o = p.Path('out'); (o / 'deep').mkdir(parents=True);"
+        "(o / 'ä.bin').write_bytes(b'x' * 300_000); (o / 'deep' / 'a').write_text('1');"
+        "(o / 'parity.json').write_text('2'); (o / 'a.b').write_text('3'); (o / 'a-b').write_text('4')"
+    )
+    (tmp_path / "make.py").write_text(script)
+    (tmp_path / "pictures/inner/__pycache__").mkdir(parents=True)
+    (tmp_path / "pictures/inner/one").write_text("1")
+    (tmp_path / "pictures/inner/__pycache__/x.pyc").write_text("2")
+    (tmp_path / ".dvcignore").write_text("__pycache__/\n*.pyc\nout/parity.json\n.venv/\n")
+    (tmp_path / "params.yaml").write_text("a: 1.0e-3\nb: {c: [1, 2]}\n")
+    (tmp_path / "dvc.yaml").write_text(
+        "stages:\n  one:\n    cmd: python make.py\n    deps: [make.py, pictures]\n    params: [a, b.c]\n    outs: [out]\n"
+    )
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    code = "from dvc.cli import main; import sys; sys.exit(main(['init', '--no-scm', '-q']) or main(['repro', '-q']))"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, env=environment)
+    locked, digests = read_lock(tmp_path)["one"], Digests(tmp_path)
+    assert locked.params == {"a": 0.001, "b.c": [1, 2]}
+    assert locked.outs == {"out": digests.digest("out")}
+    assert locked.deps == {path: digests.digest(path) for path in ("make.py", "pictures")}
+    assert read_pipeline(tmp_path, {}).stages["one"].command == locked.command

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glasshouse.tracking.journal import (
+    Epoch,
+    Execution,
+    Journal,
+    check_metrics,
+    list_stages,
+    list_states,
+    merge_epochs,
+    read_execution,
+    read_executions,
+    write_about,
+)
+
+LEGAL = st.text("abcXYZ_-./ 019", min_size=1, max_size=20)
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def test_an_execution_reads_back_as_written(tmp_path: Path) -> None:
+    with Journal(tmp_path, "train_head", {"commit": "abc"}) as journal:
+        assert read_execution(journal.path).status == "running"
+        journal.resumed(3)
+        journal.epoch(4, {"loss": 0.25, "valid/mAP_50": 1})
+        journal.guard(passed=True)
+        journal.metrics({"test": {"mAP_50": 0.5}})
+        journal.phase("work", 2.0)
+        journal.phase("work", 1.0)
+        journal.phase("guard", 0.5)
+        journal.end("ok")
+    execution = read_execution(journal.path)
+    assert (execution.number, execution.status, execution.resumed_from) == (1, "ok", 3)
+    assert execution.about["commit"] == "abc"
+    assert [(epoch.step, epoch.metrics) for epoch in execution.epochs] == [
+        (4, {"loss": 0.25, "valid/mAP_50": 1.0})
+    ]
+    assert execution.phases == {"work": 3.0, "guard": 0.5}
+    assert execution.seconds == 3.5
+    assert execution.metrics == {"test": {"mAP_50": 0.5}}
+
+
+def test_every_execution_has_a_file_of_its_own(tmp_path: Path) -> None:
+    for number in range(1, 12):
+        with Journal(tmp_path, "split", {}) as journal:
+            journal.end("ok")
+        assert journal.path == tmp_path / "split" / f"{number}.jsonl"
+    assert [execution.number for execution in read_executions(tmp_path, "split")] == list(
+        range(1, 12)
+    )  # not 1, 10, 11
+
+
+def test_a_killed_execution_has_no_end(
+    tmp_path: Path, killed: Callable[[str, dict[int, float]], Path]
+) -> None:
+    execution = read_execution(killed("train_head", {1: 2.0, 2: 1.5}))
+    assert (execution.status, execution.end, len(execution.epochs)) == ("killed", None, 2)
+
+
+def test_reading_its_own_journal_keeps_a_process_alive_to_others(tmp_path: Path) -> None:
+    """POSIX locks vanish when any descriptor of the file is closed: the reader must not touch the writer's."""
+    import subprocess
+    import sys
+
+    code = "import sys; from pathlib import Path; from glasshouse.tracking.journal import read_execution; "
+    code += "print(read_execution(Path(sys.argv[1])).status)"
+    with Journal(tmp_path, "split", {}) as journal:
+        assert read_execution(journal.path).status == "running"
+        answer = subprocess.run(
+            [sys.executable, "-c", code, str(journal.path)], capture_output=True, text=True
+        )
+    assert answer.stdout.strip() == "running", answer.stderr
+
+
+@pytest.mark.parametrize(
+    "torn", ['{"row": "epo', '{"row": "epoch", "time": 1, "step": 2, "metrics": {}}', "\0\0\0\0", "\0\0\0\n"]
+)
+def test_a_torn_last_line_is_left_out(tmp_path: Path, torn: str) -> None:
+    with Journal(tmp_path, "train_head", {}) as journal:
+        journal.epoch(1, {"loss": 1.0})
+    with journal.path.open("a") as stream:
+        stream.write(torn)
+    assert [epoch.step for epoch in read_execution(journal.path).epochs] == [1]
+
+
+def test_a_broken_line_in_the_middle_is_a_fault(tmp_path: Path) -> None:
+    with Journal(tmp_path, "train_head", {}) as journal:
+        journal._stream.write("nonsense\n")
+        journal.epoch(1, {"loss": 1.0})
+    with pytest.raises(ValueError, match=r"1\.jsonl, line 2: no valid journal row"):
+        read_execution(journal.path)
+
+
+def test_a_row_of_a_newer_version_is_a_fault(tmp_path: Path) -> None:
+    with Journal(tmp_path, "train_head", {}) as journal:
+        journal._write("telemetry")
+    with pytest.raises(ValueError, match="unknown kind 'telemetry'"):
+        read_execution(journal.path)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_figure_that_is_not_finite_is_refused_with_a_sentence(tmp_path: Path, value: float) -> None:
+    with (
+        Journal(tmp_path, "train_head", {}) as journal,
+        pytest.raises(
+            ValueError, match=r"train_head, epoch 3: loss must be a finite number\. Got (nan|-?inf) instead"
+        ),
+    ):
+        journal.epoch(3, {"loss": value})
+    assert read_execution(journal.path).epochs == []
+
+
+@pytest.mark.parametrize("name", ["mAP@50", "mAP[.5:.95]", "", "a\nb", "größe", "a,b"])
+def test_a_name_that_mlflow_refuses_is_refused_here(name: str) -> None:
+    with pytest.raises(ValueError, match="the metric name"):
+        check_metrics({name: 1.0}, "here")
+
+
+@given(st.dictionaries(LEGAL, FINITE, max_size=4))
+def test_legal_metrics_are_legal_to_mlflow_and_stay_exact(metrics: dict[str, float]) -> None:
+    from mlflow.utils.validation import _VALID_PARAM_AND_METRIC_NAMES
+
+    checked = check_metrics(metrics, "here")
+    assert checked == metrics
+    assert all(_VALID_PARAM_AND_METRIC_NAMES.match(name) for name in checked)
+
+
+def _execution(number: int, losses: dict[int, float]) -> Execution:
+    epochs = [Epoch(step, 100.0 * number + step, {"loss": loss}) for step, loss in losses.items()]
+    return Execution(Path(f"{number}.jsonl"), number, epochs=epochs)
+
+
+@pytest.mark.parametrize(
+    ("losses", "curve"),
+    [
+        ([{1: 3.0, 2: 2.0}, {3: 1.0}], [(1, 3.0, 101.0), (2, 2.0, 102.0), (3, 1.0, 203.0)]),  # resumed
+        (
+            [{1: 3.0, 2: 2.0}, {1: 3.0, 2: 2.0}],
+            [(1, 3.0, 101.0), (2, 2.0, 102.0)],
+        ),  # forced: first times stay
+        (
+            [{1: 3.0, 2: 2.0}, {1: 3.0, 2: 2.5}],
+            [(1, 3.0, 101.0), (2, 2.5, 202.0)],
+        ),  # differs: the later stands
+        ([{}, {}], []),
+    ],
+)
+def test_executions_make_one_curve(losses: list[dict[int, float]], curve: list[Any]) -> None:
+    merged = merge_epochs([_execution(number, rows) for number, rows in enumerate(losses, start=1)])
+    assert [(epoch.step, epoch.metrics["loss"], epoch.time) for epoch in merged] == curve
+
+
+def test_states_and_stages_are_listed_in_the_order_they_began(tmp_path: Path) -> None:
+    for state in ("b", "a"):
+        folder = tmp_path / ".glasshouse/journal" / state
+        write_about(folder, {"state": state})
+        for stage in ("split", "download"):
+            Journal(folder, stage, {}).close()
+    assert sorted(folder.name for folder in list_states(tmp_path)) == ["a", "b"]
+    assert list_stages(list_states(tmp_path)[0]) == ["split", "download"]
+    assert list_stages(tmp_path / "nowhere") == []
