@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 VARIABLE = re.compile(r"\$\{[^}]*\}")
@@ -29,6 +29,22 @@ def stage_files(script: Path, root: Path) -> frozenset[str]:
     Paths are relative to `root`, `${key}` where params.yaml chooses. Raises ImportFault.
     """
     return frozenset(_Walk(root, script.stem).visit(script))
+
+
+def gather(files: Iterable[str], root: Path) -> frozenset[str]:
+    """`files`, with each folder that they fill named instead: DVC takes its time by the entry."""
+    named = set(files)
+    folders = {folder.as_posix() for name in named for folder in Path(name).parents if len(folder.parts) > 2}
+    for folder in sorted(folders, key=len):
+        inside = [path for path in (root / folder).rglob("*") if path.is_file() and path.suffix != ".pyc"]
+        names = {path.relative_to(root).as_posix() for path in inside}
+        if not _covers(named, folder) and names and all(_covers(named, name) for name in names):
+            named = {name for name in named if not name.startswith(f"{folder}/")} | {folder}
+    return frozenset(named)
+
+
+def _covers(named: set[str], name: str) -> bool:
+    return name in named or any(folder.as_posix() in named for folder in Path(name).parents)
 
 
 class _Walk:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from import_graph import VARIABLE, ImportFault, stage_files
+from import_graph import VARIABLE, ImportFault, gather, stage_files
 from ruamel.yaml import YAML
 
 from glasshouse.params import STAGE_KEYS
@@ -44,7 +44,7 @@ def compare(root: Path) -> list[Difference]:
     for stage, block in _stages(_load(root / "dvc.yaml"), root):
         ours = {dep for dep in _listed(block, "deps") if dep.startswith(OURS)}
         for kind, wanted, listed in (
-            ("deps", set(stage_files(root / "pipeline" / f"{stage}.py", root)), ours),
+            ("deps", set(_own_deps(stage, root)), ours),
             ("params", set(STAGE_KEYS[stage]), set(_listed(block, "params"))),
         ):
             if wanted != listed:
@@ -60,7 +60,7 @@ def rewrite(root: Path) -> bool:
     document = _load(path)
     for stage, block in _stages(document, root):
         foreign = [dep for dep in _listed(block, "deps") if not dep.startswith(OURS)]
-        ours = sorted(stage_files(root / "pipeline" / f"{stage}.py", root))
+        ours = sorted(_own_deps(stage, root))
         _replace(block, "deps", [*foreign, *ours])
         _replace(block, "params", list(STAGE_KEYS[stage]))
     with path.open("w", encoding="utf-8") as file:
@@ -73,6 +73,10 @@ def missing_files(root: Path, params: dict[str, Any]) -> list[str]:
     deps = {dep for _, block in _stages(_load(root / "dvc.yaml"), root) for dep in _listed(block, "deps")}
     resolved = {_resolve(dep, params) for dep in deps if dep.startswith(OURS)}
     return sorted(dep for dep in resolved if not (root / dep).exists())
+
+
+def _own_deps(stage: str, root: Path) -> frozenset[str]:
+    return gather(stage_files(root / "pipeline" / f"{stage}.py", root), root)
 
 
 def _resolve(dep: str, params: dict[str, Any]) -> str:

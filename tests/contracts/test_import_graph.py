@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from import_graph import ImportFault, stage_files
+from import_graph import ImportFault, gather, stage_files
 
 Files = Callable[[dict[str, str]], set[str]]
 
@@ -207,3 +207,36 @@ def test_broken_imports(source: str, words: str, files_of: Files) -> None:
 def test_relative_import_beyond_the_top(files_of: Files) -> None:
     with pytest.raises(ImportFault, match="beyond the top"):
         files_of({"pipeline/grow.py": "import pkg.a", "src/pkg/a.py": "from ...x import y"})
+
+
+def test_full_folders_stand_for_their_files(tmp_path: Path) -> None:
+    names = [
+        "full/__init__.py",
+        "full/a.py",
+        "full/deep/b.py",
+        "part/a.py",
+        "part/b.py",
+        "page/a.py",
+        "page/html/x",
+    ]
+    for name in names:
+        file = tmp_path / "src" / "pkg" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    (tmp_path / "src" / "pkg" / "full" / "__pycache__").mkdir()
+    (tmp_path / "src" / "pkg" / "full" / "__pycache__" / "a.pyc").touch()
+    files = {f"src/pkg/{name}" for name in names} - {"src/pkg/part/b.py", "src/pkg/page/html/x"}
+    gathered = gather({*files, "src/pkg/page/html", "src/pkg/nets/${name}.py", "pipeline/grow.py"}, tmp_path)
+    assert gathered == {
+        "pipeline/grow.py",
+        "src/pkg/full",
+        "src/pkg/nets/${name}.py",
+        "src/pkg/page",
+        "src/pkg/part/a.py",
+    }
+
+
+def test_a_choice_never_stands_for_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "src/pkg/nets").mkdir(parents=True)
+    (tmp_path / "src/pkg/nets/only.py").touch()
+    assert gather({"src/pkg/nets/${name}.py"}, tmp_path) == {"src/pkg/nets/${name}.py"}

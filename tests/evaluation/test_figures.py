@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -24,7 +25,7 @@ def test_ticks_are_few_even_and_inside(low: float, span: float) -> None:
     found = ticks(low, high)
     assert 1 <= len(found) <= 7
     assert all(low - 1e-6 * span <= tick <= high + 1e-6 * span for tick in found)
-    steps = [after - before for before, after in zip(found, found[1:], strict=False)]
+    steps = [after - before for before, after in pairwise(found)]
     assert all(step == pytest.approx(steps[0], rel=1e-3) for step in steps)
 
 

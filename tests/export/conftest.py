@@ -50,7 +50,9 @@ def build_detector() -> Any:
         sides = keras.layers.Conv2D(4, 1, kernel_initializer=spread)(feature)
         sides = ops.exp(ops.reshape(sides, (-1, cells * cells, 4))) * (2.0 * stride)
         boxes.append(
-            ops.concatenate([ops.subtract(centres, sides[..., :2]), ops.add(centres, sides[..., 2:])], axis=-1)
+            ops.concatenate(
+                [ops.subtract(centres, sides[..., :2]), ops.add(centres, sides[..., 2:])], axis=-1
+            )
         )
         spread = keras.initializers.RandomNormal(0.0, 0.2)
         logits = keras.layers.Conv2D(CLASSES, 1, kernel_initializer=spread)(feature)

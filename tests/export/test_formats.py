@@ -35,7 +35,9 @@ print({name: hash_export(path) for name, path in paths.items()})
 
 
 @pytest.mark.parametrize("name", FLOAT)
-def test_float_formats_give_what_keras_gives(name: str, loaded: Any, reference: Any, make_pictures: Any) -> None:
+def test_float_formats_give_what_keras_gives(
+    name: str, loaded: Any, reference: Any, make_pictures: Any
+) -> None:
     found = loaded[name](make_pictures(6))
     assert {key: value.dtype for key, value in found.items()} == DTYPES
     assert reference["scores"].std() > 0.01  # a constant network would agree with anything
@@ -67,10 +69,6 @@ def test_eight_bits_stay_near_and_decode_stays_float(
     assert difference.boxes < 0.05
     model = unpack(exported["litert_int8"].read_bytes())
     graph, kinds = model.subgraphs[0], name_operators(model)
-    types = {
-        kind: {int(graph.tensors[operator.outputs[0]].type) for operator in graph.operators[:-1]}
-        for operator, kind in zip(graph.operators, kinds, strict=True)
-    }
     convolutions = [
         int(graph.tensors[operator.outputs[0]].type)
         for operator, kind in zip(graph.operators, kinds, strict=True)
@@ -79,8 +77,9 @@ def test_eight_bits_stay_near_and_decode_stays_float(
     float32, int8 = 0, 9  # TensorType of the schema
     assert convolutions.count(int8) == 10 and convolutions.count(float32) == 6  # six predict
     _, rest = split_operators(model)
-    assert {int(graph.tensors[tensor].type) for operator in rest for tensor in operator.outputs} & {int8} == set()
-    assert types
+    assert {int(graph.tensors[tensor].type) for operator in rest for tensor in operator.outputs} & {
+        int8
+    } == set()
     assert exported["litert_int8"].stat().st_size < 0.7 * exported["litert"].stat().st_size
 
 
@@ -117,7 +116,12 @@ def test_a_fresh_process_with_another_hash_seed_writes_the_same_bytes(
     save_network(detector, tmp_path / "detector.keras")
     np.save(tmp_path / "pictures.npy", make_pictures(24))
     found = subprocess.run(
-        [sys.executable, "-c", REEXPORT, *map(str, (tmp_path / "detector.keras", tmp_path / "pictures.npy", tmp_path))],
+        [
+            sys.executable,
+            "-c",
+            REEXPORT,
+            *map(str, (tmp_path / "detector.keras", tmp_path / "pictures.npy", tmp_path)),
+        ],
         env={**os.environ, "PYTHONHASHSEED": "4711", "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
@@ -140,7 +144,9 @@ def test_classifier_in_every_format(classifier: Any, make_pictures: Any, tmp_pat
         np.testing.assert_allclose(found["probabilities"], wanted, atol=tolerance, err_msg=name)
 
 
-def test_unknown_format_and_missing_calibration_are_refused(classifier: Any, make_pictures: Any, tmp_path: Path) -> None:
+def test_unknown_format_and_missing_calibration_are_refused(
+    classifier: Any, make_pictures: Any, tmp_path: Path
+) -> None:
     with pytest.raises(ValueError, match=r"unknown \['coreml'\]"):
         write_formats(classifier, ["onnx", "coreml"], tmp_path, [], make_pictures(1, 32))
     with pytest.raises(ValueError, match="representative picture"):
@@ -160,6 +166,7 @@ def test_folder_hash_sees_names_and_contents(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_mobilenet_v2_as_backbone(make_pictures: Any, tmp_path: Path) -> None:
     import keras
+    import tensorflow as tf
 
     from glasshouse.export.signature import predict_with
 
@@ -169,16 +176,18 @@ def test_mobilenet_v2_as_backbone(make_pictures: Any, tmp_path: Path) -> None:
     backbone = keras.applications.MobileNetV2(
         weights=None, alpha=0.35, include_top=False, input_shape=(96, 96, 3), pooling="avg"
     )
-    backbone(make_pictures(16, 96) / 127.5 - 1.0, training=True)  # a fresh one is dead: constant outputs
-    spread = keras.initializers.RandomNormal(0.0, 1.0)
-    probabilities = keras.layers.Dense(3, activation="softmax", kernel_initializer=spread)(backbone(scaled))
+    probabilities = keras.layers.Dense(3, activation="softmax")(backbone(scaled))
     model = keras.Model(pixels, {"probabilities": probabilities})
     pictures = make_pictures(8, 96)
-    for _ in range(20):
-        model(pictures, training=True)
+    for layer in backbone.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.5
+    run = tf.function(lambda batch: model(batch, training=True))
+    for _ in range(15):  # a fresh one is dead: constant outputs until batch norm has seen pictures
+        run(pictures)
     wanted = predict_with(model)(pictures)["probabilities"]
     assert wanted.std(axis=0).max() > 1e-3
     paths = write_formats(model, LOADERS, tmp_path, ["a", "b", "c"], pictures)
     for name, predict in load_formats(paths).items():
-        tolerance = 0.1 if name == "litert_int8" else 1e-4
+        tolerance = 0.3 if name == "litert_int8" else 1e-4  # random weights in 8 bits: the order of size only
         np.testing.assert_allclose(predict(pictures)["probabilities"], wanted, atol=tolerance, err_msg=name)

@@ -155,10 +155,17 @@ def test_what_is_no_picture_says_why(data: bytes, reason: str) -> None:
 
 def forge_png(width: int, height: int) -> bytes:
     def chunk(name: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+        return (
+            struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+        )
 
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
@@ -193,3 +200,15 @@ def test_damage_gives_a_picture_or_a_reason_and_nothing_else(
         assert error.reason
     else:
         assert pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3
+
+
+@pytest.mark.filterwarnings("ignore")
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from([b"", *(data[:6] for data in SEEDS), b"II*\0", b"RIFF", b"P6"]), st.binary(max_size=40)
+)
+def test_arbitrary_bytes_give_a_picture_or_a_reason(start: bytes, rest: bytes) -> None:
+    try:
+        decode_picture(start + rest)
+    except UndecodablePicture as error:
+        assert error.reason

@@ -122,7 +122,11 @@ def test_blur_lowers_sharpness_and_large_pictures_are_measured_reduced() -> None
     factor = 2 * STATISTICS_SIDE_PX // 64
     large = take_fingerprint(b"", noise.repeat(factor, 0).repeat(factor, 1))
     halved = take_fingerprint(b"", noise.repeat(factor // 2, 0).repeat(factor // 2, 1))
-    assert (large.sharpness, large.mean_level, large.phash) == (halved.sharpness, halved.mean_level, halved.phash)
+    assert (large.sharpness, large.mean_level, large.phash) == (
+        halved.sharpness,
+        halved.mean_level,
+        halved.phash,
+    )
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1), (2, 2)])

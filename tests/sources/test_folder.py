@@ -51,14 +51,24 @@ def test_order_is_not_the_file_systems(tmp_path: Path, monkeypatch: pytest.Monke
     walk, iterdir = os.walk, Path.iterdir
     monkeypatch.setattr(Path, "iterdir", lambda self: iter(sorted(iterdir(self), reverse=True)))
     monkeypatch.setattr(
-        os, "walk", lambda *a, **k: ((place, inner, sorted(files)[::-1]) for place, inner, files in walk(*a, **k))
+        os,
+        "walk",
+        lambda *a, **k: ((place, inner, sorted(files)[::-1]) for place, inner, files in walk(*a, **k)),
     )
     assert list_names(tmp_path) == expected
     assert len(expected) == len(names)
 
 
 def test_junk_is_passed_over_and_everything_else_is_offered(tmp_path: Path) -> None:
-    junk = ["a/.DS_Store", "a/Thumbs.db", "a/desktop.ini", "a/._1.jpg", "a/.cache/x.jpg", "__MACOSX/a/1.jpg", ".git/x"]
+    junk = [
+        "a/.DS_Store",
+        "a/Thumbs.db",
+        "a/desktop.ini",
+        "a/._1.jpg",
+        "a/.cache/x.jpg",
+        "__MACOSX/a/1.jpg",
+        ".git/x",
+    ]
     kept = ["a/1.jpg", "a/notes.txt", "a/text.jpg", "a/noending"]
     assert sorted(list_names(lay_out(tmp_path, junk + kept))) == sorted(kept)
     assert ClassFolders(tmp_path).categories == ("a",)

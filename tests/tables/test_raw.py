@@ -49,7 +49,12 @@ def read_bytes(folder: Path) -> dict[str, bytes]:
 
 def test_tables_hold_what_the_source_said(tmp_path: Path) -> None:
     first = Example("a/1.png", paint(1), "daisy")
-    second = Example("b.jpg", paint(2, 40, 20, "JPEG"), None, (rose(1, 2, 3, 4), rose(0, 0, 9.5, 9, is_crowd=True, mask="x")))
+    second = Example(
+        "b.jpg",
+        paint(2, 40, 20, "JPEG"),
+        None,
+        (rose(1, 2, 3, 4), rose(0, 0, 9.5, 9, is_crowd=True, mask="x")),
+    )
     third = Example("c.png", paint(3), "rose", (ObjectLabel("daisy", (5, 5, 6, 6)),))
     write_raw(Listed([first, second, third]), tmp_path / "raw")
     tables = read_raw(tmp_path / "raw")
@@ -58,8 +63,16 @@ def test_tables_hold_what_the_source_said(tmp_path: Path) -> None:
     assert images["file_name"].tolist() == ["a/1.png", "b.jpg", "c.png"]
     assert images[["height_px", "width_px"]].to_numpy().tolist() == [[24, 32], [40, 20], [24, 32]]
     assert images["mode"].tolist() == ["RGB"] * 3
-    assert images["label"].astype(object).where(images["label"].notna(), None).tolist() == ["daisy", None, "rose"]
-    assert tables.objects[["object_id", "image_id", "category_id"]].to_numpy().tolist() == [[1, 2, 2], [2, 2, 2], [3, 3, 1]]
+    assert images["label"].astype(object).where(images["label"].notna(), None).tolist() == [
+        "daisy",
+        None,
+        "rose",
+    ]
+    assert tables.objects[["object_id", "image_id", "category_id"]].to_numpy().tolist() == [
+        [1, 2, 2],
+        [2, 2, 2],
+        [3, 3, 1],
+    ]
     assert tables.objects["x_max_px"].tolist() == [3, 9.5, 6]
     assert tables.objects["is_crowd"].tolist() == [False, True, False]
     assert tables.objects["mask"].isna().tolist() == [True, False, True]
@@ -74,7 +87,10 @@ def test_tables_hold_what_the_source_said(tmp_path: Path) -> None:
 def test_bad_pictures_are_quarantined_by_name_and_nothing_else_is_lost(tmp_path: Path) -> None:
     jpeg = paint(5, 64, 64, "JPEG")
     bad = {"cut.jpg": jpeg[: len(jpeg) // 2], "empty.jpg": b"", "text.jpg": b"hello, I am a text file"}
-    examples = [Example("1.png", paint(1), "rose"), *(Example(name, data, "rose") for name, data in bad.items())]
+    examples = [
+        Example("1.png", paint(1), "rose"),
+        *(Example(name, data, "rose") for name, data in bad.items()),
+    ]
     examples.append(Example("2.png", paint(2), "daisy", (rose(0, 0, 1, 1),)))
     write_raw(Listed(examples), tmp_path / "raw")
     tables = read_raw(tmp_path / "raw")
@@ -185,7 +201,9 @@ def test_every_file_has_the_same_bytes_in_every_process_and_nothing_heavy_is_imp
         out = tmp_path / hash_seed
         environment = {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": ":".join(filter(None, sys.path))}
         subprocess.run([sys.executable, "-c", PROGRAM, tmp_path / "in", out], env=environment, check=True)
-        contents.append({p.relative_to(out).as_posix(): p.read_bytes() for p in out.rglob("*") if p.is_file()})
+        contents.append(
+            {p.relative_to(out).as_posix(): p.read_bytes() for p in out.rglob("*") if p.is_file()}
+        )
     assert contents[0] == contents[1]
     assert len(contents[0]) == 6 + 1 + 1 + 3 * 3  # raw, split, categories, three splits of three files
 

@@ -57,7 +57,10 @@ def test_bytes_depend_on_content_alone(tmp_path: Path) -> None:
         (lambda f: f.drop(columns="category_id"), "column category_id: expected int64, found none"),
         (lambda f: f.assign(extra=1), "column extra: expected none, found int64"),
         (lambda f: f[[*f.columns[1:], f.columns[0]]], "columns in the order image_id"),
-        (lambda f: f.assign(x_max_px=np.nan), "column x_max_px: expected float64 without nulls, found 2 nulls"),
+        (
+            lambda f: f.assign(x_max_px=np.nan),
+            "column x_max_px: expected float64 without nulls, found 2 nulls",
+        ),
     ],
 )
 def test_a_fault_names_table_column_expected_and_found(change: object, message: str) -> None:

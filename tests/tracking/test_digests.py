@@ -3,9 +3,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from glasshouse.tracking.digests import REMEMBERED_FROM_BYTES, Digests
 from glasshouse.tracking.pipeline import read_lock, read_pipeline
@@ -50,7 +51,7 @@ def test_a_torn_memory_is_built_anew(tmp_path: Path) -> None:
     assert list(json.loads((tmp_path / ".glasshouse/digests.json").read_text())) == ["large"]
 
 
-def test_dvc_itself_locks_the_same_digests(tmp_path: Path) -> None:
+def test_dvc_itself_locks_the_same_digests(tmp_path: Path, run_python: Callable[..., Any]) -> None:
     """The reference: a pipeline run by DVC, with ignored files, nested folders and a large file."""
     script = (
         "import pathlib as p; o = p.Path('out'); (o / 'deep').mkdir(parents=True);"
@@ -64,11 +65,12 @@ def test_dvc_itself_locks_the_same_digests(tmp_path: Path) -> None:
     (tmp_path / ".dvcignore").write_text("__pycache__/\n*.pyc\nout/parity.json\n.venv/\n")
     (tmp_path / "params.yaml").write_text("a: 1.0e-3\nb: {c: [1, 2]}\n")
     (tmp_path / "dvc.yaml").write_text(
-        "stages:\n  one:\n    cmd: python make.py\n    deps: [make.py, pictures]\n    params: [a, b.c]\n    outs: [out]\n"
+        "stages: {one: {cmd: python make.py, deps: [make.py, pictures], params: [a, b.c], outs: [out]}}\n"
     )
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    code = "from dvc.cli import main; import sys; sys.exit(main(['init', '--no-scm', '-q']) or main(['repro', '-q']))"
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, env=environment)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    code = "import dvc.cli as d; raise SystemExit(d.main(['init', '--no-scm']) or d.main(['repro']))"
+    answer = run_python("-c", code, cwd=tmp_path, PATH=path)
+    assert answer.returncode == 0, answer.stderr
     locked, digests = read_lock(tmp_path)["one"], Digests(tmp_path)
     assert locked.params == {"a": 0.001, "b.c": [1, 2]}
     assert locked.outs == {"out": digests.digest("out")}

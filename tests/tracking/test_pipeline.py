@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from conftest import Project
 
 from glasshouse.tracking.digests import Digests
 from glasshouse.tracking.pipeline import find_changed_out, find_stale, read_lock, read_pipeline, read_yaml
@@ -11,13 +11,13 @@ from glasshouse.tracking.pipeline import find_changed_out, find_stale, read_lock
 AFTER = "is not up to date"
 
 
-def _stale(project: Project) -> dict[str, str]:
+def _stale(project: Any) -> dict[str, str]:
     params = read_yaml(project.root / "params.yaml")
     pipeline = read_pipeline(project.root, params)
     return find_stale(pipeline, read_lock(project.root), params, Digests(project.root))
 
 
-def test_sources_are_the_deps_that_no_stage_makes(project: Project) -> None:
+def test_sources_are_the_deps_that_no_stage_makes(project: Any) -> None:
     pipeline = read_pipeline(project.root, {})
     scripts = [f"pipeline/{name}.py" for name in ("download", "evaluate", "export", "train_head")]
     assert pipeline.sources == [*scripts, "src/room.py", "src/weights.h5"]
@@ -25,12 +25,12 @@ def test_sources_are_the_deps_that_no_stage_makes(project: Project) -> None:
     assert pipeline.owner("reports/evaluation") is None
 
 
-def test_nothing_is_stale_after_a_run(project: Project) -> None:
+def test_nothing_is_stale_after_a_run(project: Any) -> None:
     project.make_outputs()
     assert _stale(project) == {}
 
 
-def test_everything_is_stale_before_a_run(project: Project) -> None:
+def test_everything_is_stale_before_a_run(project: Any) -> None:
     assert set(_stale(project)) == {"download", "train_head", "evaluate", "export"}
 
 
@@ -66,7 +66,7 @@ def test_everything_is_stale_before_a_run(project: Project) -> None:
     ],
 )
 def test_a_change_makes_its_stage_and_those_after_it_stale(
-    project: Project, change: Callable[[Project], None], first: str, stale: set[str]
+    project: Any, change: Callable[[Any], None], first: str, stale: set[str]
 ) -> None:
     project.make_outputs()
     change(project)
@@ -76,7 +76,7 @@ def test_a_change_makes_its_stage_and_those_after_it_stale(
     assert all(AFTER in reason for reason in list(found.values())[1:])
 
 
-def test_an_output_made_anew_makes_its_readers_stale(project: Project) -> None:
+def test_an_output_made_anew_makes_its_readers_stale(project: Any) -> None:
     project.make_outputs()
     old = read_lock(project.root)["train_head"].outs["models/head.json"]
     text = (project.root / "dvc.lock").read_text()
@@ -86,7 +86,7 @@ def test_an_output_made_anew_makes_its_readers_stale(project: Project) -> None:
     assert _stale(project)["evaluate"] == "models/head.json was made anew since it ran"
 
 
-def test_an_output_that_differs_on_disk_is_found(project: Project) -> None:
+def test_an_output_that_differs_on_disk_is_found(project: Any) -> None:
     project.make_outputs()
     lock = read_lock(project.root)
     assert find_changed_out("evaluate", lock, Digests(project.root)) is None
@@ -94,13 +94,13 @@ def test_an_output_that_differs_on_disk_is_found(project: Project) -> None:
     assert find_changed_out("evaluate", lock, Digests(project.root)) == "reports/evaluate"
 
 
-def test_params_may_stand_below_their_file(project: Project) -> None:
+def test_params_may_stand_below_their_file(project: Any) -> None:
     project.set("params: [seed, dataset]", "params: [{params.yaml: [seed, dataset]}, model]", "dvc.yaml")
     assert read_pipeline(project.root, {}).stages["download"].params == ("seed", "dataset", "model")
 
 
 @pytest.mark.parametrize("text", ["- 1\n", "a: [\n", "stages: {}\n"])
-def test_a_dvc_yaml_that_is_none_is_named(project: Project, text: str) -> None:
+def test_a_dvc_yaml_that_is_none_is_named(project: Any, text: str) -> None:
     project.write("dvc.yaml", text)
     with pytest.raises(ValueError, match=r"dvc\.yaml"):
         read_pipeline(project.root, {})

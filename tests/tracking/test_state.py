@@ -1,18 +1,16 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from conftest import REPOSITORY, Project
 
 from glasshouse.tracking.state import read_state
 
-UNCHANGING: dict[str, Callable[[Project], None]] = {
+UNCHANGING: dict[str, Callable[[Any], None]] = {
     "the block tracking": lambda project: project.set("experiment: glasshouse", "experiment: other"),
     "a comment in params.yaml": lambda project: project.set("seed: 7", "seed: 7  # lucky"),
     "another way to write a number": lambda project: project.set("2.0e-3", "0.002"),
@@ -24,7 +22,7 @@ UNCHANGING: dict[str, Callable[[Project], None]] = {
     "what a stage wrote": lambda project: project.make_outputs(),
     "the file's time": lambda project: os.utime(project.root / "src/room.py", (1, 1)),
 }
-CHANGING: dict[str, Callable[[Project], None]] = {
+CHANGING: dict[str, Callable[[Any], None]] = {
     "a param": lambda project: project.set("seed: 7", "seed: 8"),
     "code": lambda project: project.write("src/room.py", "X = 2\n"),
     "a script": lambda project: project.write("pipeline/download.py", "# other\n"),
@@ -38,20 +36,20 @@ CHANGING: dict[str, Callable[[Project], None]] = {
 
 
 @pytest.mark.parametrize("change", UNCHANGING.values(), ids=list(UNCHANGING))
-def test_stays_the_same_state(project: Project, change: Callable[[Project], None]) -> None:
+def test_stays_the_same_state(project: Any, change: Callable[[Any], None]) -> None:
     before = read_state(project.root).id
     change(project)
     assert read_state(project.root).id == before
 
 
 @pytest.mark.parametrize("change", CHANGING.values(), ids=list(CHANGING))
-def test_makes_another_state(project: Project, change: Callable[[Project], None]) -> None:
+def test_makes_another_state(project: Any, change: Callable[[Any], None]) -> None:
     before = read_state(project.root).id
     change(project)
     assert read_state(project.root).id != before
 
 
-def test_a_folder_of_pictures_counts_by_name_and_content(project: Project) -> None:
+def test_a_folder_of_pictures_counts_by_name_and_content(project: Any) -> None:
     project.set("source: blooms", "source: folder")
     ids = [read_state(project.root).id]
     for path, content in (("tulip/a.jpg", "1"), ("tulip/a.jpg", "2"), ("rose/a.jpg", "2")):
@@ -62,31 +60,30 @@ def test_a_folder_of_pictures_counts_by_name_and_content(project: Project) -> No
     assert len(set(ids)) == len(ids)
 
 
-def test_a_weights_file_named_in_the_params_counts(project: Project) -> None:
+def test_a_weights_file_named_in_the_params_counts(project: Any) -> None:
     project.set("weights: none", "weights: mine.weights.h5")
     before = read_state(project.root).id
     project.write("mine.weights.h5", "1")
     assert read_state(project.root).id != before
 
 
-def test_a_path_may_hold_a_param(project: Project) -> None:
+def test_a_path_may_hold_a_param(project: Any) -> None:
     project.set("src/room.py, data/raw", "src/room.py, '${dataset.path}', data/raw", "dvc.yaml")
     assert "data/pictures" in read_state(project.root).sources
 
 
-def test_the_same_in_another_process_and_folder(project: Project, tmp_path: Path) -> None:
+def test_the_same_in_another_process_and_folder(
+    project: Any, make_project: Callable[[Path], Any], run_python: Callable[..., Any], tmp_path: Path
+) -> None:
     other = tmp_path / "other"
     other.mkdir()
-    Project(other)
-    code = "from pathlib import Path; from glasshouse.tracking.state import read_state; print(read_state(Path('.')).id)"
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src"), "PYTHONHASHSEED": "5"}
-    answer = subprocess.run(
-        [sys.executable, "-c", code], cwd=other, env=environment, capture_output=True, text=True
-    )
+    make_project(other)
+    code = "from pathlib import Path; import glasshouse.tracking.state as s; print(s.read_state(Path()).id)"
+    answer = run_python("-c", code, cwd=other, PYTHONHASHSEED="5")
     assert answer.stdout.strip() == read_state(project.root).id
 
 
-def test_reading_it_is_cheap(project: Project) -> None:
+def test_reading_it_is_cheap(project: Any) -> None:
     deps = ", ".join(f"src/module_{number}.py" for number in range(60))
     for number in range(60):
         project.write(f"src/module_{number}.py", "x = 1\n" * 200)

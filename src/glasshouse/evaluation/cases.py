@@ -99,14 +99,13 @@ def classification_cases(
     predicted = probabilities.argmax(axis=1)
     for row, (image_id, file_name) in enumerate(images[["image_id", "file_name"]].itertuples(index=False)):
         label, guess = int(labels[row]), int(predicted[row])
-        text = f"{names[guess]} {probabilities[row, guess]:.2f}"
         is_right = label == guess
-        summary = f"{names[label]} {probabilities[row, label]:.2f}"
-        mark = Mark(
-            "right" if is_right else "wrong", text if is_right else f"{text}, is {names[label]}", None
+        words = f"{names[guess]} {probabilities[row, guess]:.2f}" + (
+            "" if is_right else f", is {names[label]}"
         )
         badness = 0.0 if is_right else 1.0 - float(probabilities[row, label])
-        cases.append(Case(int(image_id), str(file_name), badness, summary, (mark,)))
+        mark = Mark("right" if is_right else "wrong", words, None)
+        cases.append(Case(int(image_id), str(file_name), badness, words, (mark,)))
     return cases
 
 

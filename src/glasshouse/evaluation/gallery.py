@@ -15,7 +15,7 @@ from glasshouse.evaluation.cases import Case, Kind, Mark
 ENLARGE = 2.0  # small pictures are drawn at twice their size,
 LONG_SIDE_PX = 480  # large ones reduced to this
 DASH_PX = 5
-FONT_PX = 13
+FONT_SHARE = 24  # height of the words: this part of the long side
 COLOURS: dict[Kind, tuple[int, int, int]] = {
     "right": (64, 156, 255),
     "wrong": (255, 122, 0),
@@ -83,8 +83,9 @@ def _draw_words(
     """Above the box for predictions, below it for the truth, inside the picture in any case."""
     if not mark.text:
         return
-    font = ImageFont.load_default(size=FONT_PX)
-    words_width, words_height = int(draw.textlength(mark.text, font=font)) + 6, FONT_PX + 4
+    height = max(max(size) // FONT_SHARE, 8)
+    font = ImageFont.load_default(size=height)
+    words_width, words_height = int(draw.textlength(mark.text, font=font)) + 6, height + 4
     left = max(min(box[0], size[0] - words_width), 0)
     wish = box[3] + 1 if mark.kind in DASHED else box[1] - words_height
     top = max(min(wish, size[1] - words_height), 0)

@@ -39,6 +39,9 @@ def rewrite_graph(graph: Any, names: dict[str, str], prefix: str) -> None:
         node.output[:] = [names[each] if each else "" for each in node.output]
         for nested in find_nested(node):
             rewrite_nested(nested, dict(names), f"{node.name}/")
+        node.ClearField("doc_string")
+        if not node.domain:
+            node.ClearField("domain")  # unset and empty mean the same and are not the same bytes
         attributes = sorted((_copy(each) for each in node.attribute), key=lambda each: str(each.name))
         _replace(node.attribute, attributes)
     for value in (*graph.input, *graph.output):

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from glasshouse.models.archive import canonical_names
+
 INPUT = "pixels"
 OUTPUTS = {"detect": ("boxes", "labels", "scores", "valid"), "classify": ("probabilities",)}
 
@@ -78,7 +80,8 @@ def freeze(model: Any, batch: int | None) -> Frozen:
         return model(pixels, training=False)
 
     spec = tf.TensorSpec((batch, *model.inputs[0].shape[1:]), tf.float32, name=INPUT)
-    traced = tf.function(predict, autograph=False).get_concrete_function(spec)
+    with canonical_names(model):
+        traced = tf.function(predict, autograph=False).get_concrete_function(spec)
     frozen = convert_variables_to_constants_v2(traced, lower_control_flow=False)
     if len(frozen.inputs) != 1:
         asked = [each.name for each in frozen.inputs]

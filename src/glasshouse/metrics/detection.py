@@ -77,13 +77,11 @@ def _curves(
     picture = matches.picture[rows]
     hits, ignored = matches.hit[place, :, rows], matches.ignored[place, :, rows]
     curves: list[tuple[Floats, Ints]] = []
-    seen = np.empty((len(weights), 0))
-    for threshold, (hit, skip) in enumerate(zip(hits, ignored, strict=True)):
-        if threshold == 0 or (skip != ignored[threshold - 1]).any():
-            seen = (weights[:, picture] * ~skip).cumsum(axis=1)
-        at_hit = np.flatnonzero(hit)
-        found = weights[:, picture[at_hit]].cumsum(axis=1)
-        kept = seen[:, at_hit]
+    seen = _running_sum(weights, picture)
+    for at_hit, at_ignored in zip(map(np.flatnonzero, hits), map(np.flatnonzero, ignored), strict=True):
+        found = _running_sum(weights, picture[at_hit])[:, 1:]
+        unseen = _running_sum(weights, picture[at_ignored])[:, np.searchsorted(at_ignored, at_hit)]
+        kept = seen[:, at_hit + 1] - unseen  # exact, as weights are whole
         # As in pycocotools, down to the tiny addend that keeps 0 / 0 out.
         precision = found / (kept + np.spacing(1))
         best_beyond = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
@@ -91,6 +89,13 @@ def _curves(
         reached = np.searchsorted(RECALL_THRESHOLDS, recall, side="right")
         curves.append((best_beyond, np.diff(reached, axis=1, prepend=0)))
     return curves
+
+
+def _running_sum(weights: Floats, picture: Ints) -> Floats:
+    """Weights of the first 0, 1, 2, ... detections together, (R, detections + 1)."""
+    sums = np.zeros((len(weights), len(picture) + 1))
+    np.cumsum(weights[:, picture], axis=1, out=sums[:, 1:])
+    return sums
 
 
 def average_recall(matches: Matches, area: str = "all", max_detections: int = MAX_DETECTIONS) -> Floats:
@@ -203,7 +208,11 @@ def _map_of_rounds(matches: Matches, weights: Floats) -> Floats:
 
 
 def intervals(matches: Matches, rounds: int, seed: int) -> dict[str, tuple[float, float]]:
-    """95 % percentile-bootstrap intervals over pictures of mAP_50_95 and mAP_50; NaN with 0 rounds."""
+    """95 % percentile-bootstrap intervals over pictures of mAP_50_95 and mAP_50; NaN with 0 rounds.
+
+    mAP itself is a little high on few pictures (in a simulation 0.006 on 160), which resampling does not see:
+    the interval held the whole population's mAP in 9 of 10 draws there. Corrections for bias did no better.
+    """
     if rounds == 0:
         return {name: (float("nan"), float("nan")) for name in ("mAP_50_95", "mAP_50")}
     scores = _map_of_rounds(matches, resample(len(matches.picture_ids), rounds, seed))

@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+DYNAMIC_IMPORTS = ()  # Keras only, nothing of the project's own
+
 if TYPE_CHECKING:
     import keras
     from keras import ops

@@ -1,16 +1,18 @@
-"""The contract of a stage's tables as checks: handed over, columns there, of their kind, filled."""
+"""The contract of a stage's tables as checks: handed over, not empty, columns there, of their kind, filled."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 from pandas.api import types
 
 from glasshouse.quality.checks import Check, Column, Table
-from glasshouse.quality.expect import filled, row_count, true
+from glasshouse.quality.expect import between, filled, greater, true
 
-_HANDED, _COLUMNS = "handed_tables", "handed_columns"
+NAMED_GAPS = 10  # rows without a value that are named for each column
+_NAMING = ("_id", "name", "epoch", "split", "format", "metric", "model")  # ends of columns that tell a row
 _WHERE = "Compare the table that the stage's script hands to its guard with docs/architecture.md."
 
 
@@ -20,93 +22,93 @@ def complete_tables(handed: Mapping[str, pd.DataFrame], contract: Sequence[Table
     return {**handed, **absent}
 
 
-def describe_tables(tables: Mapping[str, pd.DataFrame], contract: Sequence[Table]) -> dict[str, pd.DataFrame]:
-    """Two frames about the tables: `handed_tables` and `handed_columns`, with one row a demanded column."""
-    handed = pd.DataFrame({"table": [table.name for table in contract]})
-    handed["handed"] = handed["table"].isin(list(tables)).astype(bool)
-    rows = [
-        {
-            "table": table.name,
-            "column": column.name,
-            "wanted": column.kind,
-            **_describe(tables[table.name], column),
-        }
+def describe_tables(
+    tables: Mapping[str, pd.DataFrame], contract: Sequence[Table]
+) -> dict[str, pd.DataFrame]:
+    """Two frames about the tables: `handed_tables`, and `handed_columns` with one row a demanded column."""
+    handed = [
+        {"table": table.name, "rows": len(tables[table.name]) if table.name in tables else None}
+        | {"min_rows": table.min_rows}
+        for table in contract
+    ]
+    columns = [
+        {"table": table.name, "column": column.name, "wanted": column.kind}
+        | _describe(tables[table.name], column)
+        | {"what_to_do": table.remedy}
         for table in contract
         if table.name in tables
         for column in table.columns
     ]
-    columns = pd.DataFrame(rows, columns=["table", "column", "wanted", "found", "fits"])
-    return {_HANDED: handed, _COLUMNS: columns}
+    names = ["table", "column", "wanted", "found", "fits", "missing", "where", "what_to_do"]
+    return {
+        "handed_tables": pd.DataFrame(handed).astype({"rows": "float64"}),
+        "handed_columns": pd.DataFrame(columns, columns=names),
+    }
 
 
-def contract_checks(tables: Mapping[str, pd.DataFrame], contract: Sequence[Table]) -> tuple[Check, ...]:
-    """The checks of the contract that can be put to `tables`: none on a column that is not there."""
-    checks = [
+def contract_checks() -> tuple[Check, ...]:
+    """The checks of the frames of `describe_tables`; only where all pass can the rows be judged."""
+    column = ("table", "column")
+    return (
+        Check("tables_handed", "handed_tables", filled("rows"), f"Hand it over. {_WHERE}", rows=("table",)),
         Check(
-            "tables_handed",
-            _HANDED,
-            true("handed"),
-            f"The stage must hand over this table. {_WHERE}",
+            "tables_not_empty",
+            "handed_tables",
+            greater("rows", "min_rows", or_equal=True),
+            "The stage has written nothing that could be checked or used: look at what it reads.",
             rows=("table",),
         ),
         Check(
             "columns_present",
-            _COLUMNS,
+            "handed_columns",
             filled("found"),
             f"The column is missing or misspelt. {_WHERE}",
-            rows=("table", "column"),
+            rows=column,
         ),
         Check(
             "column_kinds",
-            _COLUMNS,
+            "handed_columns",
             true("fits"),
             f"The column holds another kind of value. {_WHERE}",
-            rows=("table", "column", "wanted", "found"),
+            rows=(*column, "wanted", "found"),
         ),
-    ]
-    for table in contract:
-        if table.name in tables:
-            checks.extend(_table_checks(table, tables[table.name]))
-    return tuple(checks)
-
-
-def _table_checks(table: Table, frame: pd.DataFrame) -> list[Check]:
-    present = [column for column in table.columns if column.name in frame]
-    identity = tuple(
-        column.name for column in present if column.name.endswith(("_id", "name", "epoch", "split"))
-    )
-    checks = [
         Check(
-            f"{table.name}_{column.name}_filled", table.name, filled(column.name), table.remedy, rows=identity
-        )
-        for column in present
-        if not column.nullable
-    ]
-    if table.min_rows:
-        expectation = row_count(table.min_rows)
-        remedy = f"{table.name} is empty: the stage has written nothing that could be checked or used."
-        checks.insert(0, Check(f"{table.name}_rows", table.name, expectation, remedy))
-    return checks
+            "values_filled",
+            "handed_columns",
+            between("missing", high=0),
+            "NaN counts as missing. What to do stands with each column.",
+            rows=(*column, "where", "what_to_do"),
+        ),
+    )
 
 
-def _describe(frame: pd.DataFrame, column: Column) -> dict[str, str | bool | None]:
+def _describe(frame: pd.DataFrame, column: Column) -> dict[str, Any]:
     if column.name not in frame:
-        return {"found": None, "fits": True}
+        return {"found": None, "fits": True, "missing": 0, "where": ""}
     found = _kind(frame[column.name])
-    # A column without a value has no kind of its own; its nulls and its rows are other checks' business.
+    # A column without a value has no kind of its own; its gaps and its rows are other checks' business.
     fits = found in (column.kind, "nothing") or (column.kind == "number" and found == "integer")
-    return {"found": found, "fits": fits}
+    gaps = frame[frame[column.name].isna()] if not column.nullable else frame.head(0)
+    return {"found": found, "fits": fits, "missing": len(gaps), "where": _name_rows(gaps)}
+
+
+def _name_rows(rows: pd.DataFrame) -> str:
+    """The first rows by the columns that tell them, as text."""
+    naming = [str(name) for name in rows.columns if str(name).endswith(_NAMING)]
+    first = rows[naming].head(NAMED_GAPS).to_dict("records")
+    texts = [" ".join(f"{name}={value}" for name, value in row.items()) for row in first]
+    return "; ".join([*texts, "..."] if len(rows) > NAMED_GAPS else texts)
 
 
 def _kind(values: pd.Series) -> str:
-    filled = values.dropna()
-    if filled.empty:
+    known = values.dropna()
+    if known.empty:
         return "nothing"
-    if len(filled) < len(values) and types.is_float_dtype(filled) and (filled % 1 == 0).all():
+    if len(known) < len(values) and types.is_float_dtype(known) and (known % 1 == 0).all():
         return "integer"  # pandas turns integers into floats where one of them is missing
-    inferred = types.infer_dtype(filled, skipna=True)
-    names = {"integer": "integer", "floating": "number", "mixed-integer-float": "number", "string": "text"}
-    return names.get(inferred, "flag" if inferred == "boolean" else inferred)
+    inferred = types.infer_dtype(known, skipna=True)
+    names = {"floating": "number", "mixed-integer-float": "number", "string": "text", "boolean": "flag"}
+    return names.get(inferred, inferred)
 
 
 def _empty(table: Table) -> pd.DataFrame:

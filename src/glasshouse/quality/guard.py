@@ -21,6 +21,7 @@ from glasshouse.quality.validation import import_expectations, read_outcomes, va
 if TYPE_CHECKING:
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
 
+DYNAMIC_IMPORTS = ("glasshouse.quality.suites.${stage}",)  # what `find_suite` loads
 REPORTS = Path("reports/quality")
 
 
@@ -64,7 +65,7 @@ def _judge(
     stage: str, suite: Suite, handed: Mapping[str, pd.DataFrame], quality: Any
 ) -> tuple[Verdict, dict[str, ExpectationValidationResult]]:
     tables = complete_tables(handed, suite.TABLES)
-    first = contract_checks(tables, suite.TABLES)
+    first = contract_checks()
     then = suite.expectations(getattr(quality, stage))
     answers = validate({**tables, **describe_tables(tables, suite.TABLES)}, first)
     # The suite may rely on the contract: on broken tables it would only fail in ways that hide the cause.

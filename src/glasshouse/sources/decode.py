@@ -11,7 +11,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 # Named one by one: Pillow would also try formats that run other programs (EPS), that only point to data
 # elsewhere (MCIDAS, HDF5, WMF), or that are told by so little (TGA) that other files pass for them.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "AVIF", "JPEG2000")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
 Image.init()  # all readers now, and not in several threads at once later
 
 # EXIF orientation (tag 0x0112) to the operation that makes the picture upright; 1 is upright already.
@@ -97,7 +97,7 @@ def describe_start(data: bytes) -> str:
     """Why no reader took the bytes: they begin like nothing known, or like a format whose header is then broken."""
     for name in FORMATS:
         accept = Image.OPEN[name][1]
-        if accept is not None and accept(data[:16]):
+        if accept is not None and accept(data[:16].ljust(16, b"\0")):
             return f"truncated or damaged {name} header"
     return f"not a picture: begins like none of {', '.join(FORMATS)}"
 

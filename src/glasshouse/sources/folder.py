@@ -16,7 +16,7 @@ PICTURE_SUFFIXES = frozenset(
     f".{suffix}"
     for suffix in (
         *("jpg", "jpeg", "jpe", "jfif", "jp2", "j2k", "png", "webp", "gif", "avif"),
-        *("bmp", "dib", "tif", "tiff", "ppm", "pgm", "pbm", "pnm"),
+        *("bmp", "tif", "tiff", "ppm", "pgm", "pbm", "pnm"),
     )
 )
 

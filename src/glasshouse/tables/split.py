@@ -159,18 +159,21 @@ def deal_stratum(
 ) -> list[str]:
     """The split of each group of a stratum, in the order of rank: the first that fits of test, valid, train.
 
-    A group fits where it brings the split nearer to its goal, or is the first of a stratum that is wanted
-    there, and where it is no larger than `largest`: one burst of a hundred near copies must not be the test
-    set.
+    A group fits where it brings the split nearer to its goal, or is the first of a stratum that is wanted there;
+    where the groups that follow suffice for the other splits that want one; and where it is no larger than
+    `largest`: one burst of a hundred near copies must not be the test set.
     """
     parts, taken = ["train"] * len(sizes), dict.fromkeys(goals, 0)
+    lacking = {"train", *wanted}
     for place, size in enumerate(sizes):
         for name, goal in goals.items():
-            first = name in wanted and taken[name] == 0
-            if size <= largest[name] and (first or taken[name] + size / 2 <= goal):
+            nearer = name in lacking or taken[name] + size / 2 <= goal
+            spared = not wanted or len(sizes) - place > len(lacking - {name})
+            if nearer and spared and size <= largest[name]:
                 parts[place] = name
                 taken[name] += size
                 break
+        lacking.discard(parts[place])
     return parts
 
 

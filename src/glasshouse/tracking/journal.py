@@ -11,6 +11,7 @@ import fcntl
 import json
 import math
 import os
+import posixpath
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -22,7 +23,7 @@ from typing import Any, Literal, Self
 FOLDER = Path(".glasshouse", "journal")
 ABOUT = "state.json"  # beside the stages' folders: the whole state id, its params
 SHORT_ID = 16  # hex digits of the state id in the folder's name
-LEGAL_METRIC = re.compile(r"[\w/.\- ]+", re.ASCII)  # what every MLflow store takes
+LEGAL_METRIC = re.compile(r"[\w/.\- ]+")  # what every MLflow store takes
 
 _held: set[Path] = set()  # locks of this process: probing one's own POSIX lock would drop it
 
@@ -86,7 +87,7 @@ class Journal:
         self.close()
 
     def _write(self, row: str, sync: bool = False, **values: Any) -> None:
-        line = json.dumps({"row": row, "time": round(time.time(), 3), **values}, allow_nan=False)
+        line = json.dumps({"row": row, "time": round(time.time(), 6), **values}, allow_nan=False)
         self._stream.write(f"{line}\n")
         self._stream.flush()
         if sync:
@@ -140,9 +141,9 @@ def check_metrics(metrics: Mapping[str, Any], where: str) -> dict[str, float]:
     """The figures as floats; raises ValueError naming an illegal name, or a figure that is not finite."""
     checked: dict[str, float] = {}
     for name, value in metrics.items():
-        if not LEGAL_METRIC.fullmatch(name):
+        if not _is_legal(name):
             raise ValueError(
-                f"{where}: the metric name {name!r} may hold letters, digits, spaces and _ - . / only."
+                f"{where}: the metric name {name!r} may hold letters, digits, spaces, _ - . and inner / only."
             )
         figure = float(value)
         if not math.isfinite(figure):
@@ -151,6 +152,12 @@ def check_metrics(metrics: Mapping[str, Any], where: str) -> dict[str, float]:
             )
         checked[name] = figure
     return checked
+
+
+def _is_legal(name: str) -> bool:
+    """Letters, digits and few marks; as a path it must be as short as it can be, and lead downwards."""
+    shortest = posixpath.normpath(name) == name and name != "." and not name.startswith(("/", ".."))
+    return bool(LEGAL_METRIC.fullmatch(name)) and shortest
 
 
 def state_folder(root: Path, state_id: str) -> Path:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+READS = ()  # `__file__` only says where the package lies
 FOLLOWER = "glasshouse.tracking.follow"  # run, not imported: no stage depends on the mirror's code
 LAST_SECONDS = 1.0  # a follower that is behind at the end of the stage is left to finish by itself
 

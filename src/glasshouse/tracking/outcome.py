@@ -83,8 +83,10 @@ def flatten_scores(document: Mapping[str, Any], where: str) -> dict[str, float]:
     """
     scores: dict[str, float] = {}
     for split, prefix in SPLIT_PREFIXES.items():
-        for name, value in _leaves(document.get(split) or {}, ""):
-            scores[prefix + re.sub(r"[^\w/.\- ]", "_", name, flags=re.ASCII)] = value
+        for name, value in _leaves(document.get(split) or {}, prefix):
+            while name in scores:  # two names of classes that differ in illegal characters only
+                name += "_"
+            scores[name] = value
     return check_metrics(scores, where)
 
 
@@ -94,9 +96,14 @@ def _leaves(block: Mapping[str, Any], above: str) -> Iterator[tuple[str, float]]
         if name == "ci95":
             yield from _interval_ends(value, above)
         elif isinstance(value, Mapping):
-            yield from _leaves(value, f"{above}{name}/")
+            yield from _leaves(value, f"{above}{_make_legal(name)}/")
         elif isinstance(value, int | float) and not isinstance(value, bool):
-            yield f"{above}{name}", float(value)
+            yield f"{above}{_make_legal(name)}", float(value)
+
+
+def _make_legal(name: str) -> str:
+    legal = re.sub(r"[^\w.\- ]", "_", name)
+    return legal.replace(".", "_") if legal.startswith(".") else legal
 
 
 def _interval_ends(intervals: Mapping[str, Any], above: str) -> Iterator[tuple[str, float]]:

@@ -19,6 +19,6 @@ def write_page(root: Path, state: State) -> Path:
     params = read_params(root / PARAMS)
     parts = (params.model.backbone, params.model.neck, params.model.head)
     name = f"{' '.join(part.name for part in parts)} {state.id[:8]}"
-    about = {"state": state.id, "name": name, "time": round(time.time(), 3), "params": flatten(params)}
+    about = {"state": state.id, "name": name, "time": round(time.time(), 6), "params": flatten(params)}
     write_about(folder, {**about, "sources": state.sources})
     return folder

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from glasshouse.tracking.mirror import STATE, Mirror
@@ -30,9 +31,9 @@ def register(
     state = parent.data.tags[STATE]
     known = find_versions(mirror, name, state)
     if not known:
-        uri = _log_network(mirror, parent, network)
+        model_id = _log_network(mirror, parent, network)
         tags = {STATE: state, **{f"score.{key}": f"{value:.6g}" for key, value in scores.items()}}
-        _create_version(mirror, parent, name, uri, tags)
+        _create_version(mirror, parent, name, model_id, tags)
         first, *later = find_versions(mirror, name, state)
         for younger in later:  # of another machine that registered the same state at the same moment
             mirror.client.delete_model_version(name, younger.version)
@@ -72,35 +73,44 @@ def _tensor(entry: Any, name: str | None) -> Any:
 
 
 def _log_network(mirror: Mirror, parent: Run, path: Path) -> str:
-    """The address of the model logged under the parent; one that a cut-off call left there is used again."""
-    run = mirror.client.get_run(parent.info.run_id)
-    if run.outputs is not None and run.outputs.model_outputs:
-        return f"models:/{run.outputs.model_outputs[-1].model_id}"
-    import mlflow
+    """Id of the model logged under the parent; one that a call cut off later left there is used again.
+
+    By the client alone: MLflow's `log_model` would need a global address, experiment and active run.
+    """
+    from mlflow.entities import LoggedModelOutput
+
+    client, run_id = mirror.client, parent.info.run_id
+    outputs = client.get_run(run_id).outputs
+    if outputs is not None and outputs.model_outputs:
+        return str(outputs.model_outputs[-1].model_id)
+    logged = client.create_logged_model(mirror.experiment_id, name="model", source_run_id=run_id)
+    with TemporaryDirectory() as folder:
+        save_network(path, Path(folder, "model"), run_id, logged.model_id)
+        client.log_model_artifacts(logged.model_id, f"{folder}/model")
+    client.finalize_logged_model(logged.model_id, "READY")
+    client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+    return str(logged.model_id)
+
+
+def save_network(path: Path, folder: Path, run_id: str | None = None, model_id: str | None = None) -> None:
+    """Write the ONNX file at `path` as an MLflow model into the new `folder`."""
     import mlflow.onnx
     import onnx
     from mlflow.models import Model
 
-    mlflow.set_tracking_uri(mirror.store.uri)
-    mlflow.set_experiment(experiment_id=mirror.experiment_id)  # else the files go to the default one's folder
     network = onnx.load(str(path))
-    needed = [f"{package}=={version(package)}" for package in NEEDED]
-    signature = read_signature(network)
-    logged = Model.log(
-        artifact_path=None,
-        name="model",
-        flavor=mlflow.onnx,
-        run_id=parent.info.run_id,
-        onnx_model=network,
-        signature=signature,
-        pip_requirements=needed,
-        save_as_external_data=False,
+    mlflow.onnx.save_model(
+        network,
+        str(folder),
+        mlflow_model=Model(run_id=run_id, model_id=model_id),
+        signature=read_signature(network),
+        pip_requirements=[f"{package}=={version(package)}" for package in NEEDED],
         onnx_execution_providers=["CPUExecutionProvider"],
+        save_as_external_data=False,
     )
-    return str(logged.model_uri)
 
 
-def _create_version(mirror: Mirror, parent: Run, name: str, uri: str, tags: dict[str, str]) -> None:
+def _create_version(mirror: Mirror, parent: Run, name: str, model_id: str, tags: dict[str, str]) -> None:
     from mlflow.exceptions import MlflowException
 
     try:
@@ -108,5 +118,6 @@ def _create_version(mirror: Mirror, parent: Run, name: str, uri: str, tags: dict
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    model_id = uri.removeprefix("models:/")
-    mirror.client.create_model_version(name, uri, parent.info.run_id, tags, model_id=model_id)
+    # The place itself, for `models:/ID` would be looked up in whatever store is MLflow's global one.
+    source = mirror.client.get_logged_model(model_id).artifact_location
+    mirror.client.create_model_version(name, source, parent.info.run_id, tags, model_id=model_id)

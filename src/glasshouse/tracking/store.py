@@ -89,10 +89,11 @@ def connect(store: Store, patience: Patience) -> MlflowClient:
 def spoken(store: Store) -> Iterator[None]:
     """Turn what MLflow raises, when its store breaks off, into StoreAway with one line of text."""
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
-    except (MlflowException, http.client.HTTPException, OSError) as error:
+    except (MlflowException, SQLAlchemyError, http.client.HTTPException, OSError) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise StoreAway(f"MLflow at {store.shown} broke off: {lines[0][:300]}") from error
 

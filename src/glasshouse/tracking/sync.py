@@ -14,7 +14,7 @@ from glasshouse.tracking.digests import Digests
 from glasshouse.tracking.git import has_changes, read_commit
 from glasshouse.tracking.journal import list_states, read_executions, state_folder
 from glasshouse.tracking.mirror import Mirror
-from glasshouse.tracking.outcome import MANIFEST, Outcome, flatten_scores, read_outcome
+from glasshouse.tracking.outcome import MANIFEST, NETWORK, Outcome, flatten_scores, read_outcome
 from glasshouse.tracking.page import write_page
 from glasshouse.tracking.pipeline import PARAMS, look_up, read_yaml
 from glasshouse.tracking.registry import register
@@ -106,6 +106,8 @@ def _show_present(
         headlines = {name: scores[name] for name in HEADLINES if name in scores}
         version, report.new_version = register(mirror, parent, outcome.network, model_name, headlines)
         report.version = f"{model_name} version {version}"
+    elif outcome.is_whole:
+        report.faults.append(f"no model to register: {NETWORK} is missing (params.yaml export.formats: onnx)")
 
 
 def _last_scores(folder: Path) -> dict[str, float]:

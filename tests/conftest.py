@@ -1,3 +1,5 @@
+"""A small project with all files that stages, mirror and commands read; shared by tests of several rooms."""
+
 from __future__ import annotations
 
 import json
@@ -10,8 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
@@ -21,7 +21,7 @@ from glasshouse.tracking.page import write_page
 from glasshouse.tracking.pipeline import look_up, read_pipeline, read_yaml
 from glasshouse.tracking.state import read_state
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[1]
 SCORES = {
     "test": {
         "mAP_50_95": 0.61,
@@ -77,6 +77,8 @@ class Project:
         place.write_text(content, encoding="utf-8")
 
     def make_outputs(self, network: bool = True) -> None:
+        import pandas as pd
+
         images = pd.DataFrame({"image_id": [1, 2], "file_name": ["a.png", "b.png"]})
         (self.root / "data/raw").mkdir(parents=True, exist_ok=True)
         images.to_parquet(self.root / "data/raw/images.parquet")
@@ -132,6 +134,7 @@ class Project:
 
 def write_network(path: Path) -> None:
     """ONNX: pixels (B, 8, 8, 3) -> probabilities (B, 3), the mean of each channel over 255."""
+    import numpy as np
     import onnx
     from onnx import TensorProto, helper
 
@@ -202,8 +205,30 @@ def killed(project: Project) -> Callable[[str, dict[int, float]], Path]:
     return run
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.05)
+@pytest.fixture
+def wait_for() -> Callable[..., None]:
+    def wait(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, "waited too long"
+            time.sleep(0.05)
+
+    return wait
+
+
+@pytest.fixture
+def make_project() -> type[Project]:
+    return Project
+
+
+@pytest.fixture
+def run_python() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run code, or a script with its arguments, in a process of its own, with the package on its path."""
+
+    def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        whole = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src"), **environment}
+        return subprocess.run(
+            [sys.executable, *arguments], cwd=cwd, env=whole, capture_output=True, text=True, timeout=100
+        )
+
+    return run

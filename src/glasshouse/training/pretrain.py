@@ -1,0 +1,155 @@
+"""Rebuilds the backbone that ships with the project, from a drawn world without flowers.
+
+The backbone learns as part of a detector of textured shapes; neck and head are thrown away. `make pretrain` runs this and writes
+`src/glasshouse/models/weights/BACKBONE.weights.h5`; docs/results.md shows what it cost and what it gives.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glasshouse.inputs.stream import Pictures, steps_per_epoch, training_stream
+from glasshouse.models.catalog import find_part
+from glasshouse.params import Augment, Model, builtin_weights_path
+from glasshouse.sources.decode import decode_picture
+from glasshouse.sources.shapes.source import Shapes
+from glasshouse.training.checkpoints import Checkpoint
+from glasshouse.training.fine_tune import average_momentum
+
+AUGMENT = Augment(
+    flip=0.5,
+    scale=(0.6, 1.4),
+    translate=0.1,
+    brightness=0.15,
+    contrast=0.3,
+    saturation=0.4,
+    hue=0.05,
+    mosaic=0.3,
+    mosaic_off_epochs=2,
+)
+BATCH, PEAK_RATE, WEIGHT_DECAY = 16, 2e-3, 0.05
+CHECKPOINT = Path(".glasshouse/checkpoints/pretrain.npz")
+
+
+class ArrayPixels:
+    """Pictures in memory, as a stream wants them."""
+
+    def __init__(self, pixels: NDArray[np.uint8]) -> None:
+        self._pixels = pixels
+
+    def __len__(self) -> int:
+        return len(self._pixels)
+
+    def gather(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """The pictures at `rows` (n,): (n, H, W, 3)."""
+        return self._pixels[rows]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Draw, train, write; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="glasshouse pretrain", description=__doc__)
+    parser.add_argument("--backbone", default="csp_compact", help="file in models/backbones/")
+    parser.add_argument("--pictures", type=int, default=10_000, help="how many to draw")
+    parser.add_argument("--size-px", type=int, default=128, help="side of the pictures")
+    parser.add_argument("--epochs", type=int, default=14)
+    parser.add_argument("--seed", type=int, default=11)
+    parser.add_argument("--out", type=Path, help="default: where `weights: builtin` looks")
+    asked = parser.parse_args(arguments)
+    out = asked.out or builtin_weights_path(asked.backbone)
+    history = pretrain(asked.backbone, asked.pictures, asked.size_px, asked.epochs, asked.seed, out)
+    print(f"wrote {out} ({out.stat().st_size / 1e6:.1f} MB); last loss {history[-1]['loss']:.3f}")
+    return 0
+
+
+def pretrain(
+    backbone: str, pictures: int, size_px: int, epochs: int, seed: int, out: Path
+) -> list[dict[str, Any]]:
+    """Train a detector of shapes and keep its backbone.
+
+    Args:
+        backbone: name of the part.
+        pictures: how many to draw.
+        size_px: their side, a multiple of 32.
+        epochs: of training.
+        seed: of drawing and training.
+        out: file for the backbone's weights.
+
+    Returns:
+        One row an epoch: epoch, loss, loss_class, loss_box.
+    """
+    from glasshouse.models.network import build_network, freeze
+    from glasshouse.training.fit import build_optimizer, fit
+    from glasshouse.training.learner import Learner
+    from glasshouse.training.runtime import prepare_runtime
+
+    world = Shapes(pictures, size_px, seed)
+    drawn = draw_pictures(world)
+    prepare_runtime(seed)
+    network = build_network(
+        shape_detector(backbone), height_px=size_px, width_px=size_px, classes=len(world.categories)
+    )
+    freeze(network, "all")
+    steps = steps_per_epoch(pictures, BATCH)
+
+    def stream(first: int, last: int) -> Any:
+        return training_stream(
+            drawn,
+            batch_size=BATCH,
+            seed=seed,
+            augment=AUGMENT,
+            mosaic=lambda epoch: AUGMENT.mosaic if epoch < epochs - AUGMENT.mosaic_off_epochs else 0.0,
+            encode=network.head.encode,
+            first_step=first,
+            last_step=last,
+            fill=114,
+        )
+
+    optimizer = build_optimizer(
+        learning_rate=PEAK_RATE,
+        warmup_steps=steps // 2,
+        total_steps=epochs * steps,
+        weight_decay=WEIGHT_DECAY,
+        ema_momentum=average_momentum(0.5, steps),
+    )
+    checkpoint = Checkpoint(CHECKPOINT, json.dumps([backbone, pictures, size_px, epochs, seed]))
+    history = fit(
+        Learner(network.full, network), optimizer, stream, steps=steps, epochs=epochs, checkpoint=checkpoint
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    network.backbone.save_weights(out)
+    checkpoint.clear()
+    return history
+
+
+def shape_detector(backbone: str) -> Model:
+    """The detector that the backbone is trained in."""
+    parts = {
+        "backbones": {"name": backbone, "weights": "none"},
+        "necks": {"name": "top_down", "channels": 64},
+        "heads": {"name": "anchor_free"},
+    }
+    built = {kind: find_part(kind, block["name"]).Params(**block) for kind, block in parts.items()}
+    return Model.model_construct(
+        task="detect", backbone=built["backbones"], neck=built["necks"], head=built["heads"]
+    )
+
+
+def draw_pictures(world: Shapes) -> Pictures:
+    """All pictures of a drawn world in memory, with their boxes."""
+    examples = list(world)
+    number = {name: place for place, name in enumerate(world.categories)}
+    slots = max(len(example.objects) for example in examples)
+    boxes = np.zeros((len(examples), slots, 4), np.float32)
+    labels = np.full((len(examples), slots), -1, np.int32)
+    for row, example in enumerate(examples):
+        for slot, item in enumerate(example.objects):
+            boxes[row, slot], labels[row, slot] = item.box_xyxy_px, number[item.label]
+    pixels = np.stack([decode_picture(example.picture).pixels_rgb for example in examples])
+    return Pictures(ArrayPixels(pixels), (world.size_px, world.size_px), boxes, labels)

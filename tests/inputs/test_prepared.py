@@ -1,0 +1,218 @@
+"""Prepared splits: what is written, and how rows, labels and boxes come back."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from glasshouse.inputs import prepared
+from glasshouse.inputs.prepared import Written, open_prepared, write_prepared
+from glasshouse.inputs.resize import resize_picture
+from glasshouse.sources.example import Example, ObjectLabel
+from glasshouse.tables.raw import read_raw, write_raw
+from glasshouse.tables.schema import BOX_COLUMNS, build_frame
+
+
+@dataclass
+class Listed:
+    """A source over a list."""
+
+    examples: list[Example]
+    categories: tuple[str, ...] = ("daisy", "rose", "tulip")
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __iter__(self) -> Iterator[Example]:
+        return iter(self.examples)
+
+
+LABELS = ["daisy", "tulip", "rose", "daisy", "rose", "tulip", "rose"]
+SPLITS = ["train", "test", "train", "valid", "train", "train", "test"]
+# pictures 200 wide, 100 high; the middle crop to a square shows x 50..150
+OBJECTS: list[list[tuple[str, tuple[float, ...], bool]]] = [
+    [("daisy", (60, 10, 100, 50), False), ("rose", (0, 0, 40, 40), False), ("tulip", (40, 0, 60, 20), False)],
+    [],
+    [("rose", (0, 0, 200, 100), True), ("rose", (110, 20, 190, 60), False)],
+    [("daisy", (0, 0, 55, 50), False)],
+    [],
+    [("tulip", (-20, -10, 30, 30), False)],
+    [("rose", (0, 0, 49, 49), True)],
+]
+
+
+def paint(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (100, 200, 3), np.uint8)
+
+
+def encode(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def size(method: str) -> SimpleNamespace:
+    return SimpleNamespace(height_px=50, width_px=50, resize=method, pad_value=9)
+
+
+@pytest.fixture(scope="module")
+def raw_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    examples = [
+        Example(f"{row}.png", encode(paint(row)), label, tuple(ObjectLabel(name, box, crowd) for name, box, crowd in things))
+        for row, (label, things) in enumerate(zip(LABELS, OBJECTS, strict=True))
+    ]  # fmt: skip
+    folder = tmp_path_factory.mktemp("data") / "raw"
+    write_raw(Listed(examples), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def split_table() -> pd.DataFrame:
+    return build_frame([(row, split, row) for row, split in enumerate(SPLITS, 1)], "split")
+
+
+@pytest.fixture
+def folder(raw_folder: Path, split_table: pd.DataFrame, tmp_path: Path) -> Path:
+    write_prepared(raw_folder, split_table, size("crop"), tmp_path / "prepared")
+    return tmp_path / "prepared"
+
+
+def test_pixels_and_rows_are_those_of_the_pictures(folder: Path) -> None:
+    train = open_prepared(folder, "train")
+    assert train.pixels.shape == (4, 50, 50, 3) and len(train.pixels) == 4
+    assert train.images["image_id"].tolist() == [1, 3, 5, 6] and train.images["row"].tolist() == [0, 1, 2, 3]
+    gathered = train.pixels.gather([3, 0, 3])
+    for pixels, image in zip(gathered, (5, 0, 5), strict=True):
+        np.testing.assert_array_equal(pixels, resize_picture(paint(image), size("crop"))[0])
+    assert all(isinstance(shard, np.memmap) for shard in train.pixels.maps)
+    assert train.pixels.gather([]).shape == (0, 50, 50, 3)
+
+
+@pytest.mark.parametrize("rows", [[4], [-1, 0]])
+def test_rows_out_of_range_are_named(folder: Path, rows: list[int]) -> None:
+    with pytest.raises(IndexError, match=r"0\.\.3"):
+        open_prepared(folder, "train").pixels.gather(rows)
+
+
+def test_objects_are_moved_cut_dropped_and_counted(
+    raw_folder: Path, split_table: pd.DataFrame, tmp_path: Path
+) -> None:
+    written = write_prepared(raw_folder, split_table, size("crop"), tmp_path / "prepared")
+    # 8 objects; gone: rose at x 0..40 and tulip at -20..30 and the crowd at 0..49 (nothing left),
+    # daisy 0..55 (5 of 55 columns left)
+    assert written == Written({"test": 2, "train": 4, "valid": 1}, objects=4, dropped_objects=4)
+    objects = open_prepared(tmp_path / "prepared", "train").objects
+    # x -> (x - 50) / 2, y -> y / 2, cut to 0..50; tulip 40..60 has 10 of 20 columns left
+    assert objects[["object_id", "image_id", "category_id"]].to_numpy().tolist() == [
+        [1, 1, 1], [3, 1, 3], [4, 3, 2], [5, 3, 2]
+    ]  # fmt: skip
+    assert objects[BOX_COLUMNS].to_numpy().tolist() == [
+        [5, 5, 25, 25], [0, 0, 5, 10], [0, 0, 50, 50], [30, 10, 50, 30]
+    ]  # fmt: skip
+    assert objects["is_crowd"].tolist() == [False, False, True, False]
+    assert open_prepared(tmp_path / "prepared", "valid").objects.empty
+
+
+def test_letterboxed_objects_are_cut_at_their_picture_not_at_the_padding(
+    raw_folder: Path, split_table: pd.DataFrame, tmp_path: Path
+) -> None:
+    written = write_prepared(raw_folder, split_table, size("letterbox"), tmp_path / "prepared")
+    assert written.dropped_objects == 0 and written.objects == 8
+    objects = open_prepared(tmp_path / "prepared", "train").objects
+    # scale 0.25, 12 rows of padding above (the odd one goes below): (-20, -10, 30, 30) -> (0, 12, 7.5, 19.5)
+    assert objects[BOX_COLUMNS].to_numpy()[-1].tolist() == [0, 12, 7.5, 19.5]
+
+
+def test_labels_are_padded_and_crowds_left_out(folder: Path) -> None:
+    boxes, labels = open_prepared(folder, "train").labels()
+    assert boxes.dtype == np.float32 and labels.dtype == np.int32
+    assert labels.tolist() == [[0, 2], [1, -1], [-1, -1], [-1, -1]]
+    assert boxes.tolist() == [
+        [[5, 5, 25, 25], [0, 0, 5, 10]], [[30, 10, 50, 30], [0] * 4], [[0] * 4] * 2, [[0] * 4] * 2
+    ]  # fmt: skip
+
+
+def test_labels_of_a_split_without_objects_have_one_empty_place(folder: Path) -> None:
+    boxes, labels = open_prepared(folder, "valid").labels()
+    assert boxes.tolist() == [[[0] * 4]] and labels.tolist() == [[-1]]
+
+
+def test_class_labels_are_category_id_less_one(folder: Path, tmp_path: Path) -> None:
+    train = open_prepared(folder, "train")
+    assert train.class_labels().tolist() == [0, 1, 1, 2] and train.class_labels().dtype == np.int32
+    write_raw(Listed([Example("1.png", encode(paint(1)))]), tmp_path / "raw")
+    write_prepared(tmp_path / "raw", build_frame([(1, "train", 1)], "split"), size("crop"), tmp_path / "none")
+    with pytest.raises(ValueError, match=r"1 pictures have no class label \(image_id \[1\]\)"):
+        open_prepared(tmp_path / "none", "train").class_labels()
+    with pytest.raises(FileNotFoundError):
+        open_prepared(tmp_path / "none", "test")
+
+
+@pytest.mark.parametrize("method", ["letterbox", "crop", "stretch"])
+def test_boxes_go_back_to_the_original(
+    raw_folder: Path, split_table: pd.DataFrame, tmp_path: Path, method: str
+) -> None:
+    write_prepared(raw_folder, split_table, size(method), tmp_path / "prepared")
+    train, raw_objects = open_prepared(tmp_path / "prepared", "train"), read_raw(raw_folder).objects
+    rows = train.objects["image_id"].map(train.images.set_index("image_id")["row"])
+    back = train.to_original(rows, train.objects[BOX_COLUMNS])
+    original = raw_objects.set_index("object_id").loc[train.objects["object_id"], BOX_COLUMNS].to_numpy()
+    window = np.array([50, 0, 150, 100] if method == "crop" else [0, 0, 200, 100])
+    expected = np.clip(original, np.tile(window[:2], 2), np.tile(window[2:], 2))
+    np.testing.assert_allclose(back, expected, atol=1e-9)
+
+
+def test_back_of_many_boxes_a_picture_cuts_at_the_original(folder: Path) -> None:
+    train = open_prepared(folder, "train")
+    boxes = np.array([[[0, 0, 50, 50], [10, 10, 20, 30]]] * 2, np.float32)
+    back = train.to_original([2, 0], boxes)
+    assert back.dtype == np.float64
+    assert back.tolist() == [[[50, 0, 150, 100], [70, 20, 90, 60]]] * 2
+    assert train.to_original([0], [[-100, -5, 200, 60]]).tolist() == [[0, 0, 200, 100]]
+
+
+def test_shards_are_cut_and_gathered_across(
+    raw_folder: Path, split_table: pd.DataFrame, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepared, "SHARD_BYTES", 3 * 50 * 50 * 3)
+    write_prepared(raw_folder, split_table, size("crop"), tmp_path / "cut")
+    names = sorted(path.name for path in (tmp_path / "cut" / "train").glob("*.npy"))
+    assert names == ["pixels-00000-of-00002.npy", "pixels-00001-of-00002.npy"]
+    whole, cut = open_prepared(folder, "train"), open_prepared(tmp_path / "cut", "train")
+    assert [len(shard) for shard in cut.pixels.maps] == [3, 1]
+    rows = [3, 2, 0, 3, 1]
+    np.testing.assert_array_equal(cut.pixels.gather(rows), whole.pixels.gather(rows))
+    (tmp_path / "cut" / "train" / names[0]).unlink()
+    with pytest.raises(FileNotFoundError, match="pixels-00000-of-00002.npy is missing"):
+        open_prepared(tmp_path / "cut", "train")
+
+
+def test_same_bytes_on_a_second_run(raw_folder: Path, split_table: pd.DataFrame, folder: Path) -> None:
+    before = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    shuffled = split_table.sample(frac=1, random_state=1)
+    write_prepared(raw_folder, shuffled, size("crop"), folder)
+    assert {
+        path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    } == before
+    assert sorted(path.as_posix() for path in before) == [
+        "categories.parquet",
+        *(f"{split}/{name}" for split in ("test", "train", "valid")
+          for name in ("images.parquet", "objects.parquet", "pixels-00000-of-00001.npy")),
+    ]  # fmt: skip
+
+
+def test_a_split_of_other_pictures_is_refused(
+    raw_folder: Path, split_table: pd.DataFrame, tmp_path: Path
+) -> None:
+    for wrong in (split_table.iloc[1:], pd.concat([split_table, split_table.iloc[:1]])):
+        with pytest.raises(ValueError, match="dvc repro split"):
+            write_prepared(raw_folder, wrong, size("crop"), tmp_path / "prepared")
+    assert not (tmp_path / "prepared").exists()

@@ -1,0 +1,198 @@
+"""Every check of every suite is seen to pass on sound tables and to fail on one that breaks it."""
+
+from __future__ import annotations
+
+import copy
+import runpy
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from glasshouse.params.schema import Quality
+from glasshouse.quality.contract import complete_tables, contract_checks, describe_tables
+from glasshouse.quality.guard import find_suite
+from glasshouse.quality.validation import read_outcomes, validate
+
+HERE = Path(__file__).parent
+STAGES = {path.stem: runpy.run_path(str(path)) for path in sorted((HERE / "stages").glob("*.py"))}
+CASES = [(stage, check) for stage, bench in STAGES.items() for check in bench["BREAKS"]]
+
+
+def edit(tables, steps):
+    """The tables after some edits of single rows and columns."""
+    tables = dict(tables)
+    for verb, name, *details in steps:
+        frame = tables[name].copy()
+        if verb == "put":
+            row, column, value = details
+            frame[column] = [value if place == row else old for place, old in enumerate(frame[column])]
+        elif verb == "fill":
+            frame[details[0]] = details[1]
+        elif verb == "drop":
+            frame = frame.drop(columns=details[0])
+        elif verb == "head":
+            frame = frame.head(details[0])
+        elif verb == "remove":
+            frame = frame.drop(index=details[0])
+        else:
+            extra = frame.iloc[[details[0]]] if verb == "double" else pd.DataFrame([details[0]])
+            frame = pd.concat([frame, extra])
+        tables[name] = frame.reset_index(drop=True)
+    return tables
+
+
+def gather_frames(stage, tables):
+    """What the checks of the suite look at."""
+    suite = find_suite(stage)
+    tables = complete_tables(tables, suite.TABLES)
+    return {**tables, **suite.derive(tables)}
+
+
+def list_checks(stage):
+    return find_suite(stage).expectations(SimpleNamespace(**STAGES[stage]["LIMITS"]))
+
+
+@cache
+def sound_frames(stage):
+    return gather_frames(stage, STAGES[stage]["make_tables"]())
+
+
+def judge_contract(stage, tables):
+    """Findings of the contract by name, for the tables of a stage."""
+    suite = find_suite(stage)
+    checks = contract_checks()
+    answers = validate(describe_tables(complete_tables(tables, suite.TABLES), suite.TABLES), checks)
+    return {outcome.check: outcome for outcome in read_outcomes(checks, answers) if outcome.status == "failed"}
+
+
+def told(finding, *columns):
+    """The failing rows of a finding, by some of their columns."""
+    return [tuple(row[column] for column in columns) for row in finding.failing_rows]
+
+
+def test_there_is_a_bench_for_every_suite():
+    with pytest.raises(ValueError, match=r"must be one of download, .*, train_head. Got 'dowload' instead"):
+        find_suite("dowload")
+    assert list(STAGES) == ["download", "evaluate", "export", "fine_tune", "preprocess", "split", "train_head"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_sound_tables_pass_every_check(stage):
+    assert judge_contract(stage, STAGES[stage]["make_tables"]()) == {}
+    checks = list_checks(stage)
+    answers = validate(copy.deepcopy(sound_frames(stage)), checks)
+    assert [outcome.check for outcome in read_outcomes(checks, answers) if outcome.status != "passed"] == []
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_check_is_named_once_and_has_a_table_that_breaks_it(stage):
+    names = [check.name for check in list_checks(stage)]
+    assert sorted(STAGES[stage]["BREAKS"]) == sorted(names)
+    assert not {check.name for check in contract_checks()} & set(names)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_limits_are_those_of_params_yaml(stage):
+    values = YAML(typ="safe").load(HERE.parents[1] / "params.yaml")
+    quality = getattr(Quality.model_validate(values["quality"]), stage)
+    assert sorted(STAGES[stage]["LIMITS"]) == sorted(type(quality).model_fields)
+    assert len(find_suite(stage).expectations(quality)) == len(STAGES[stage]["BREAKS"])
+
+
+@pytest.mark.parametrize(("stage", "check"), CASES)
+def test_a_broken_table_fails_its_check_and_no_other(stage, check):
+    bench, sound = STAGES[stage], sound_frames(stage)
+    tables = edit(bench["make_tables"](), bench["BREAKS"][check])
+    assert describe_sound(stage, tables)
+    frames = gather_frames(stage, tables)
+    # What the edit leaves as it was passes, as the test above has seen.
+    checks = [c for c in list_checks(stage) if not frames[c.table].equals(sound[c.table])]
+    outcomes = read_outcomes(checks, validate(frames, checks))
+    findings = {outcome.check: outcome for outcome in outcomes if outcome.status == "failed"}
+    assert set(findings) == {check, *bench["COMPANIONS"].get(check, set())}
+    rows = next(c.rows for c in checks if c.name == check)
+    assert len(findings[check].failing_rows) == (findings[check].unexpected if rows else 0)
+    assert all(set(rows) <= set(row) for row in findings[check].failing_rows)
+    assert "could not be computed" not in str([finding.observed for finding in findings.values()])
+
+
+def describe_sound(stage, tables):
+    """Whether the tables keep their contract, so that it is the suite that has to find the fault."""
+    columns = describe_tables(tables, find_suite(stage).TABLES)["handed_columns"]
+    return bool(columns["fits"].all() and columns["found"].notna().all() and (columns["missing"] == 0).all())
+
+
+def demanded(stage, *, given):
+    """(table, column) pairs of the contract in tables that have rows."""
+    return [
+        (table.name, column)
+        for table in find_suite(stage).TABLES
+        if len(given.get(table.name, ()))
+        for column in table.columns
+    ]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_missing_column_is_found(stage):
+    tables = STAGES[stage]["make_tables"]()
+    pairs = [(table, column.name) for table, column in demanded(stage, given=tables)]
+    findings = judge_contract(stage, edit(tables, [("drop", *pair) for pair in pairs]))
+    assert set(findings) == {"columns_present"}
+    assert [pair for pair in told(findings["columns_present"], "table", "column") if pair in pairs] == pairs
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_column_without_a_value_is_found_unless_it_may_be(stage):
+    tables = STAGES[stage]["make_tables"]()
+    pairs = demanded(stage, given=tables)
+    findings = judge_contract(stage, edit(tables, [("fill", table, column.name, None) for table, column in pairs]))
+    assert set(findings) == {"values_filled"}
+    wanted = [(table, column.name, len(tables[table])) for table, column in pairs if not column.nullable]
+    assert told(findings["values_filled"], "table", "column", "missing") == wanted
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_one_missing_value_is_found_and_its_row_named(stage):
+    tables = STAGES[stage]["make_tables"]()
+    pairs = [(table, column.name) for table, column in demanded(stage, given=tables) if not column.nullable]
+    findings = judge_contract(stage, edit(tables, [("put", table, 0, column, None) for table, column in pairs]))
+    assert set(findings) == {"values_filled"}
+    assert told(findings["values_filled"], "table", "column", "missing") == [(*pair, 1) for pair in pairs]
+    assert all("=" in where for (where,) in told(findings["values_filled"], "where"))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_column_of_another_kind_is_found(stage):
+    tables = STAGES[stage]["make_tables"]()
+    pairs = demanded(stage, given=tables)
+    steps = [("fill", table, column.name, 7 if column.kind == "text" else "7") for table, column in pairs]
+    findings = judge_contract(stage, edit(tables, steps))
+    assert set(findings) == {"column_kinds"}
+    assert told(findings["column_kinds"], "table", "column") == [(table, column.name) for table, column in pairs]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_missing_or_empty_table_is_found_unless_it_may_be(stage):
+    contract, tables = find_suite(stage).TABLES, STAGES[stage]["make_tables"]()
+    findings = judge_contract(stage, {})
+    assert set(findings) == {"tables_handed"}
+    assert told(findings["tables_handed"], "table") == [(table.name,) for table in contract if not table.optional]
+    findings = judge_contract(stage, {name: frame.head(0) for name, frame in tables.items()})
+    assert set(findings) == {"tables_not_empty"}
+    assert told(findings["tables_not_empty"], "table") == [(table.name,) for table in contract if table.min_rows]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_tables_that_may_be_empty_can_be_judged(stage):
+    bench = STAGES[stage]
+    names = [table.name for table in find_suite(stage).TABLES if not table.min_rows and table.name in bench["make_tables"]()]
+    frames = gather_frames(stage, edit(bench["make_tables"](), [("head", name, 0) for name in names]))
+    checks = list_checks(stage)
+    findings = {o.check for o in read_outcomes(checks, validate(frames, checks)) if o.status == "failed"}
+    # An unlabelled picture is legitimate only where others have objects; raw objects without prepared ones are lost.
+    expected = {"download": {"picture_labelled"}, "evaluate": {"objects_as_manifest", "predictions_as_table"}}
+    assert findings == expected.get(stage, set())

@@ -1,0 +1,209 @@
+"""The two trainings on a small network: what they change, and that a killed one ends as an undisturbed one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from glasshouse.inputs.stream import Pictures
+from glasshouse.training.checkpoints import Checkpoint
+
+HEAD: Any = SimpleNamespace(epochs=3, batch_size=4, learning_rate=2e-3, features="cached", variants=2)
+TUNE: Any = SimpleNamespace(
+    epochs=3,
+    batch_size=4,
+    learning_rate=1e-3,
+    unfreeze_from="all",
+    batch_norm="train",
+    warmup_epochs=1,
+    weight_decay=0.01,
+    clip_norm=10.0,
+    ema_epochs=1.0,
+    validate_every=1,
+)
+
+
+class Killed(Exception):
+    """Stands for SIGKILL: nothing after the checkpoint of an epoch is done."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def deterministic() -> None:
+    """As in a stage's process."""
+    from glasshouse.training.runtime import prepare_runtime
+
+    prepare_runtime(5)
+
+
+def build(model_params: Any) -> Any:
+    import keras
+
+    from glasshouse.models.network import build_network
+
+    keras.utils.set_random_seed(5)
+    return build_network(model_params, height_px=32, width_px=32, classes=2)
+
+
+def weights_of(network: Any) -> dict[str, np.ndarray]:
+    return {weight.path: np.asarray(weight).copy() for weight in network.full.weights}
+
+
+def run_head(network: Any, pictures: Pictures, ranges: Any, path: Path, key: str = "k", **more: Any) -> list[dict[str, Any]]:
+    from glasshouse.training.head import train_head
+
+    params = SimpleNamespace(**{**vars(HEAD), **more.pop("params", {})})
+    return train_head(network, pictures, params, ranges, seed=3, fill=114, checkpoint=Checkpoint(path, key), **more)
+
+
+def run_tune(network: Any, pictures: Pictures, ranges: Any, path: Path, key: str = "k", **more: Any) -> Any:
+    from glasshouse.training.fine_tune import fine_tune
+
+    params = SimpleNamespace(**{**vars(TUNE), **more.pop("params", {})})
+    scores = iter(range(1, 100))
+    more.setdefault("validate", lambda: {"score": next(scores) / 100})
+    return fine_tune(network, pictures, params, ranges, seed=3, fill=114, checkpoint=Checkpoint(path, key), **more)
+
+
+def die_after(epoch: int) -> Any:
+    def on_epoch(number: int, row: dict[str, Any]) -> None:
+        if number == epoch:
+            raise Killed
+
+    return on_epoch
+
+
+def assert_same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
+    assert one.keys() == other.keys()
+    assert [name for name in one if not (one[name] == other[name]).all()] == []
+
+
+@pytest.mark.parametrize("features", ["cached", "live"])
+def test_the_head_learns_and_the_backbone_stays(
+    features: str, squares: Pictures, ranges: Any, model_params: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".glasshouse").mkdir()
+    network = build(model_params)
+    before = weights_of(network)
+    history = run_head(network, squares, ranges, tmp_path / "c.npz", params={"features": features, "epochs": 4})
+    after = weights_of(network)
+    backbone = {weight.path for weight in network.backbone.weights}
+    assert_same({n: before[n] for n in backbone}, {n: after[n] for n in backbone})  # moving statistics too
+    assert all((before[n] != after[n]).any() for n in after if n not in backbone and n.endswith("kernel"))
+    assert [row["epoch"] for row in history] == [1, 2, 3, 4]
+    assert history[-1]["loss"] < history[0]["loss"]
+    assert history[0]["loss"] == pytest.approx(history[0]["loss_class"] + history[0]["loss_box"], rel=1e-4)
+
+
+def test_a_killed_training_ends_in_the_same_weights(
+    squares: Pictures, ranges: Any, model_params: Any, tmp_path: Path
+) -> None:
+    undisturbed = build(model_params)
+    history, scores = run_tune(undisturbed, squares, ranges, tmp_path / "a.npz")
+    for epoch in (1, 2, 3):
+        path = tmp_path / f"{epoch}.npz"
+        with pytest.raises(Killed):
+            run_tune(build(model_params), squares, ranges, path, on_epoch=die_after(epoch))
+        assert path.is_file()
+        taken_up = build(model_params)
+        seen: list[int] = []
+        again, _ = run_tune(taken_up, squares, ranges, path, on_epoch=lambda number, row: seen.append(number))
+        assert seen == list(range(epoch + 1, 4))  # it did go on, and not begin anew
+        assert_same(weights_of(undisturbed), weights_of(taken_up))
+        strip = [{name: value for name, value in row.items() if name != "valid_score"} for row in again]
+        assert strip == [{name: value for name, value in row.items() if name != "valid_score"} for row in history]
+    assert set(scores) == {"head", "fine_tuned", "kept"}
+
+
+@pytest.mark.parametrize("damage", ["another key", "torn", "empty"])
+def test_a_checkpoint_of_another_training_is_not_taken_up(
+    damage: str, squares: Pictures, ranges: Any, model_params: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "c.npz"
+    with pytest.raises(Killed):
+        run_tune(build(model_params), squares, ranges, path, on_epoch=die_after(2))
+    if damage == "torn":
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    elif damage == "empty":
+        path.write_bytes(b"")
+    seen: list[int] = []
+    key = "other" if damage == "another key" else "k"
+    run_tune(build(model_params), squares, ranges, path, key, on_epoch=lambda number, row: seen.append(number))
+    assert seen == [1, 2, 3]
+
+
+def test_the_frozen_head_is_kept_where_fine_tuning_loses(
+    squares: Pictures, ranges: Any, model_params: Any, tmp_path: Path
+) -> None:
+    network = build(model_params)
+    before = weights_of(network)
+    falling = iter([0.9, 0.5, 0.4, 0.3, 0.2])
+    _, scores = run_tune(network, squares, ranges, tmp_path / "c.npz", validate=lambda: {"score": next(falling)})
+    assert_same(before, weights_of(network))
+    assert scores["kept"] == scores["head"] == {"score": 0.9}
+    assert scores["fine_tuned"] == {"score": 0.2}
+
+
+def test_validation_leaves_the_training_alone(squares: Pictures, ranges: Any, model_params: Any, tmp_path: Path) -> None:
+    often, never = build(model_params), build(model_params)
+    run_tune(often, squares, ranges, tmp_path / "a.npz", params={"validate_every": 1})
+    run_tune(never, squares, ranges, tmp_path / "b.npz", params={"validate_every": 99})
+    assert_same(weights_of(often), weights_of(never))
+
+
+def test_frozen_batch_norm_keeps_statistics_and_scales(
+    squares: Pictures, ranges: Any, model_params: Any, tmp_path: Path
+) -> None:
+    network = build(model_params)
+    before = weights_of(network)
+    run_tune(network, squares, ranges, tmp_path / "c.npz", params={"batch_norm": "frozen", "epochs": 1})
+    after = weights_of(network)
+    norms = [w.path for layer in network.backbone.layers if layer.name.endswith("_bn") for w in layer.weights]
+    kernels = [w.path for w in network.backbone.weights if w.path.endswith("kernel")]
+    assert norms and kernels
+    assert_same({n: before[n] for n in norms}, {n: after[n] for n in norms})
+    assert all((before[n] != after[n]).any() for n in kernels)
+
+
+def test_only_layers_from_the_named_block_on_learn(
+    squares: Pictures, ranges: Any, model_params: Any, tmp_path: Path
+) -> None:
+    network = build(model_params)
+    before = weights_of(network)
+    run_tune(network, squares, ranges, tmp_path / "c.npz", params={"unfreeze_from": "stage4_down", "epochs": 1})
+    changed = {name for name, value in weights_of(network).items() if (value != before[name]).any()}
+    backbone = {weight.path for weight in network.backbone.weights}
+    assert {name for name in changed & backbone if not name.startswith(("stage4", "stage5"))} == set()
+    assert any(name.startswith("stage4_down") for name in changed)
+
+
+def test_an_unknown_block_is_named_with_the_blocks_there_are(model_params: Any) -> None:
+    from glasshouse.models.network import freeze
+
+    with pytest.raises(ValueError, match=r"no layer or block 'stage9'.*stage2_down"):
+        freeze(build(model_params), "stage9")
+
+
+def test_a_loss_that_is_no_number_stops_with_a_sentence(
+    squares: Pictures, ranges: Any, model_params: Any, tmp_path: Path
+) -> None:
+    from glasshouse.training.fit import NotFinite
+
+    with pytest.raises(NotFinite, match="epoch 1: .*loss"):
+        network = build(model_params)
+        network.top.get_layer("head_p3_logits").set_weights(
+            [np.full_like(value, np.nan) for value in network.top.get_layer("head_p3_logits").get_weights()]
+        )
+        run_tune(network, squares, ranges, tmp_path / "c.npz")
+
+
+def test_the_average_reaches_back_over_the_epochs_asked_for() -> None:
+    from glasshouse.training.fine_tune import average_momentum
+
+    assert average_momentum(2, 50) == pytest.approx(0.99)  # 1 - 1 / 100
+    assert average_momentum(0, 50) == 0
+    assert average_momentum(0.01, 50) == 0  # less than a step: the last weights
