@@ -15,9 +15,9 @@ def main() -> None:
         with run.phase("import"):
             from pandas import DataFrame
 
-            from glasshouse.evaluation.validate import make_score, spread_pixels
+            from glasshouse.evaluation.validate import MAIN_SCORE, make_score, spread_pixels
             from glasshouse.export.formats import load_formats, write_formats
-            from glasshouse.export.parity import measure_parity, write_parity
+            from glasshouse.export.parity import Tolerance, measure_parity, write_parity
             from glasshouse.export.signature import predict_with
             from glasshouse.inputs.prepared import open_prepared
             from glasshouse.models.inference import build_inference
@@ -31,9 +31,15 @@ def main() -> None:
             paths = write_formats(
                 model, params.export.formats, OUT, list(test.categories["name"]), calibration
             )
-            score = make_score(test, params.model.task, params.evaluate.batch_size)
-            pixels = spread_pixels(test, len(test.pixels))
-            parity = measure_parity(predict_with(model), load_formats(paths), pixels, score, params.export)
+            parity = measure_parity(
+                predict_with(model),
+                load_formats(paths),
+                spread_pixels(test, len(test.pixels)),
+                MAIN_SCORE[params.model.task],
+                make_score(test, params.model.task, params.evaluate.batch_size),
+                Tolerance(params.export.tolerance_fp32, params.export.tolerance_int8_map),
+                params.export.latency_runs,
+            )
             write_parity(parity, paths, OUT)
         run.guard({"formats": DataFrame({"format": params.export.formats}), "parity": parity})
 

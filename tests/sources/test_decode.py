@@ -130,7 +130,7 @@ def test_truncated_pictures_are_refused(file_format: str, share: float) -> None:
 
 def test_a_jpeg_cut_in_its_header_or_pixels_is_called_truncated() -> None:
     data = encode(Image.fromarray(NOISE), "JPEG")
-    with pytest.raises(UndecodablePicture, match="^truncated"):
+    with pytest.raises(UndecodablePicture, match=r"^truncated"):
         decode_picture(data[:30])
     with pytest.raises(UndecodablePicture, match="truncated JPEG picture"):
         decode_picture(data[: len(data) * 6 // 10])

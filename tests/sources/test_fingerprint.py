@@ -1,4 +1,4 @@
-"""Fingerprints against the definition written out slowly, against values on paper, and as near copies need them."""
+"""Fingerprints against the definition written out slowly, and against values on paper."""
 
 from __future__ import annotations
 
@@ -97,16 +97,16 @@ def test_different_and_mirrored_pictures_are_far() -> None:
 
 
 def test_levels_of_a_chequerboard() -> None:
-    # half 0, half 200: mean 100, standard deviation 100; inside, every pixel differs from its 4 neighbours by 200,
-    # so the Laplacian is +800 or -800 as often: variance 800 ** 2
+    # half 0, half 200: mean 100, standard deviation 100; inside, every pixel differs from its 4 neighbours
+    # by 200, so the Laplacian is +800 or -800 as often: variance 800 ** 2
     board = (np.indices((10, 10)).sum(0) % 2 * 200).astype(np.uint8)
     print_ = take_fingerprint(b"", np.repeat(board[..., None], 3, -1))
     assert (print_.mean_level, print_.spread_level, print_.sharpness) == (100, 100, 640_000)
 
 
 def test_levels_of_one_dot() -> None:
-    # 5 x 5, one pixel of 90: mean 90 / 25 = 3.6; Laplacian on the inner 3 x 3: -360 once, 90 four times, 0 four times,
-    # mean 0, variance (360 ** 2 + 4 * 90 ** 2) / 9 = 18000
+    # 5 x 5, one pixel of 90: mean 90 / 25 = 3.6; Laplacian on the inner 3 x 3: -360 once, 90 four times,
+    # 0 four times, mean 0, variance (360 ** 2 + 4 * 90 ** 2) / 9 = 18000
     pixels = np.zeros((5, 5, 3), np.uint8)
     pixels[2, 2] = 90
     print_ = take_fingerprint(b"", pixels)

@@ -135,7 +135,7 @@ def test_catalog_opens_folders_and_names_what_it_does_not_know(tmp_path: Path) -
     dataset = SimpleNamespace(source="folder", path=str(tmp_path), format="class_folders")
     assert open_source(dataset, 7).categories == ("a",)
     for wrong in (SimpleNamespace(source="magic"), SimpleNamespace(source="folder", path=".", format="zip")):
-        with pytest.raises(SourceError, match="magic|zip"):
+        with pytest.raises(SourceError, match=r"magic|zip"):
             open_source(wrong, 7)
 
 

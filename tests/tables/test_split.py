@@ -45,6 +45,7 @@ def list_objects(classes: list[list[int]], crowds: bool = False) -> pd.DataFrame
 
 
 NO_OBJECTS = list_objects([])
+RARE_COPIES = ["x:1", "x:2", "x:3", "x:4", *range(96)]
 
 
 def count(table: pd.DataFrame) -> dict[str, int]:
@@ -189,7 +190,7 @@ def test_a_class_with_three_pictures_is_in_every_split() -> None:
     "labels, contents, changes, message",
     [
         (["rare"] * 2 + ["often"] * 98, None, {}, r"rare \(2 in all\) in"),
-        (["rare"] * 4 + ["often"] * 96, ["x:1", "x:2", "x:3", "x:4", *range(96)], {}, r"rare \(4 in all\) in test and valid"),
+        (["rare"] * 4 + ["often"] * 96, RARE_COPIES, {}, r"rare \(4 in all\) in test and valid"),
         ([f"c{row % 20}" for row in range(100)], None, {}, "Classes without a picture: c"),
         (sorted("ab" * 50), None, {"method": "ordered"}, r"picture: b \(50 in all\) in test and valid\."),
         (["a"] * 4, None, {}, "No picture of 4 is left for test"),

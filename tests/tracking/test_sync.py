@@ -265,8 +265,8 @@ def test_names_of_classes_become_legal(stored: Any) -> None:
     stored.write("reports/evaluate/metrics.json", json.dumps({"test": {"mAP_50": 0.5, "per_class": classes}}))
     stored.lock()
     sync(stored.root)
-    names = [name for name in _runs(stored.root, "pipeline")[0].data.metrics if "per_class" in name]
-    assert sorted(names) == [f"per_class/{name}/AP" for name in ("___x", "__", "a_b", "ä_ö")]
+    names = {name for name in _runs(stored.root, "pipeline")[0].data.metrics if "per_class" in name}
+    assert names == {f"per_class/{end}" for end in ("a_b/AP", "a_b/AP_", "___x/AP", "ä_ö/AP", "__/AP")}
 
 
 def test_a_deleted_experiment_is_named(stored: Any) -> None:
@@ -297,4 +297,6 @@ def test_without_the_onnx_file_no_model_is_registered(stored: Any) -> None:
     stored.lock()
     report = sync(stored.root)
     assert report.version is None
-    assert "no model to register: exports/model.onnx is missing (params.yaml export.formats: onnx)" in str(report)
+    assert "no model to register: exports/model.onnx is missing (params.yaml export.formats: onnx)" in str(
+        report
+    )

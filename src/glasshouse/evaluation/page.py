@@ -18,6 +18,7 @@ from glasshouse.evaluation.results import SplitResult
 from glasshouse.metrics.bootstrap import mean_known
 from glasshouse.metrics.detection import RECALL_THRESHOLDS
 
+READS = ("src/glasshouse/evaluation/templates",)
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_CURVES = 8  # as many colours as the page tells apart
 

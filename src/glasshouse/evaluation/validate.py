@@ -22,6 +22,7 @@ from glasshouse.models.network import Network
 from glasshouse.tables.schema import BOX_COLUMNS
 
 Scores = dict[str, float]
+MAIN_SCORE = {"detect": "mAP_50_95", "classify": "accuracy"}  # by which models of a task are compared
 
 
 def score_split(predict: Predict, prepared: Prepared, task: str, batch_size: int) -> Scores:
@@ -92,7 +93,7 @@ def make_validator(network: Network, prepared: Prepared, task: str, evaluate: An
 
 def make_score(prepared: Prepared, task: str, batch_size: int) -> Callable[[Predict], float]:
     """A function that gives any predictor its main score (mAP_50_95, accuracy) on one split."""
-    return lambda predict: next(iter(score_split(predict, prepared, task, batch_size).values()))
+    return lambda predict: score_split(predict, prepared, task, batch_size)[MAIN_SCORE[task]]
 
 
 def spread_pixels(prepared: Prepared, count: int) -> NDArray[np.float32]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
 from glasshouse.geometry.boxes import Boxes, as_boxes, compute_areas, move_boxes
+from glasshouse.inputs.pixel_shards import PixelShards, PixelWriter, list_pixel_shards
 from glasshouse.inputs.resize import resize_picture
 from glasshouse.sources.decode import UndecodablePicture, decode_picture
 from glasshouse.tables.folders import replace_folder
@@ -24,7 +24,6 @@ from glasshouse.tables.threads import map_in_order
 if TYPE_CHECKING:
     from glasshouse.params import Preprocess
 
-SHARD_BYTES = 256 * 2**20
 # An object of which less than this share of its box is left inside the picture is no longer labelled: what is
 # seen of it is too little to be named, and would teach the network to guess.
 MIN_VISIBLE_SHARE = 0.25
@@ -150,70 +149,6 @@ def move_objects(objects: pd.DataFrame, images: pd.DataFrame, size: tuple[int, i
     return joined.loc[kept, list(get_columns("prepared_objects"))].reset_index(drop=True)
 
 
-class PixelWriter:
-    """Streams pictures of one shape into .npy shards of at most SHARD_BYTES."""
-
-    def __init__(self, folder: Path, pictures: int, shape: tuple[int, int, int]) -> None:
-        """A known number of pictures of uint8 (height, width, 3) will come."""
-        folder.mkdir(parents=True)
-        self.shape = shape
-        self.rows_a_shard = max(1, SHARD_BYTES // int(np.prod(shape)))
-        self.pictures, self.row = pictures, 0
-        shards = -(-pictures // self.rows_a_shard)
-        self.paths = [folder / f"pixels-{number:05d}-of-{shards:05d}.npy" for number in range(shards)]
-        self.shard: np.memmap[tuple[int, ...], np.dtype[np.uint8]] | None = None
-
-    def append(self, pixels: NDArray[np.uint8]) -> int:
-        """Add one picture; returns its row over all shards."""
-        number, place = divmod(self.row, self.rows_a_shard)
-        if place == 0:
-            rows = min(self.rows_a_shard, self.pictures - self.row)
-            self.close()
-            self.shard = np.lib.format.open_memmap(self.paths[number], "w+", np.uint8, (rows, *self.shape))
-        assert self.shard is not None
-        self.shard[place] = pixels
-        self.row += 1
-        return self.row - 1
-
-    def close(self) -> None:
-        """Write what is still in memory."""
-        if self.shard is not None:
-            self.shard.flush()
-        self.shard = None
-
-
-class PixelShards:
-    """Pictures of one split, uint8, over memory-mapped shards; nothing is read before it is asked for."""
-
-    def __init__(self, paths: list[Path]) -> None:
-        """Map the shards, in order."""
-        self.maps = [np.load(path, mmap_mode="r") for path in paths]
-        self.starts = np.cumsum([0, *(len(shard) for shard in self.maps)])
-        self.shape: tuple[int, int, int, int] = (int(self.starts[-1]), *self.maps[0].shape[1:])
-
-    def __len__(self) -> int:
-        """Number of pictures."""
-        return self.shape[0]
-
-    def gather(self, rows: ArrayLike) -> NDArray[np.uint8]:
-        """Copies of the pictures at rows (n,) int, in that order and as often: uint8 (n, height, width, 3).
-
-        Raises:
-            IndexError: a row is not in 0..len - 1.
-        """
-        wanted = np.asarray(rows, np.int64)
-        if wanted.size and not (wanted.min() >= 0 and wanted.max() < len(self)):
-            raise IndexError(
-                f"Rows must be in 0..{len(self) - 1}. Got {wanted.min()}..{wanted.max()} instead."
-            )
-        pixels = np.empty((len(wanted), *self.shape[1:]), np.uint8)
-        shards = np.searchsorted(self.starts, wanted, side="right") - 1
-        for number in np.unique(shards):
-            here = shards == number
-            pixels[here] = self.maps[number][wanted[here] - self.starts[number]]
-        return pixels
-
-
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """One split. `images` are sorted by row: row i of every array is images.iloc[i] and pixels row i."""
@@ -285,14 +220,3 @@ def open_prepared(folder: Path, split: str) -> Prepared:
         raise ValueError(f"{folder / split}: {len(pixels)} pictures for {len(tables['images'])} table rows.")
     categories = read_table("categories", folder / "categories.parquet")
     return Prepared(pixels, tables["images"], tables["objects"], categories)
-
-
-def list_pixel_shards(folder: Path) -> Iterator[Path]:
-    """Paths of the pixel shards in order; raises FileNotFoundError where one is missing."""
-    found = sorted(folder.glob("pixels-*-of-*.npy"))
-    total = int(found[0].stem.rsplit("-", 1)[1]) if found else 1
-    for number in range(total):
-        path = folder / f"pixels-{number:05d}-of-{total:05d}.npy"
-        if path not in found:
-            raise FileNotFoundError(f"{path} is missing; run `dvc repro preprocess`.")
-        yield path

@@ -22,9 +22,7 @@ def complete_tables(handed: Mapping[str, pd.DataFrame], contract: Sequence[Table
     return {**handed, **absent}
 
 
-def describe_tables(
-    tables: Mapping[str, pd.DataFrame], contract: Sequence[Table]
-) -> dict[str, pd.DataFrame]:
+def describe_tables(tables: Mapping[str, pd.DataFrame], contract: Sequence[Table]) -> dict[str, pd.DataFrame]:
     """Two frames about the tables: `handed_tables`, and `handed_columns` with one row a demanded column."""
     handed = [
         {"table": table.name, "rows": len(tables[table.name]) if table.name in tables else None}
@@ -94,6 +92,8 @@ def _describe(frame: pd.DataFrame, column: Column) -> dict[str, Any]:
 
 def _name_rows(rows: pd.DataFrame) -> str:
     """The first rows by the columns that tell them, as text."""
+    if rows.empty:
+        return ""
     naming = [str(name) for name in rows.columns if str(name).endswith(_NAMING)]
     first = rows[naming].head(NAMED_GAPS).to_dict("records")
     texts = [" ".join(f"{name}={value}" for name, value in row.items()) for row in first]

@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from itertools import groupby
 from string import Template
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ import pandas as pd
 from glasshouse.quality.checks import KEPT_ROWS, Check, Outcome
 
 if TYPE_CHECKING:
+    from great_expectations.core.batch_definition import BatchDefinition
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
     from great_expectations.datasource.fluent.interfaces import Batch
 
@@ -58,18 +60,24 @@ def validate(
     tables: Mapping[str, pd.DataFrame], checks: Sequence[Check]
 ) -> dict[str, ExpectationValidationResult]:
     """Great Expectations' answer to each check, by the check's name; nothing is written anywhere."""
+    frames = _open_frames()
+    answers: dict[str, ExpectationValidationResult] = {}
+    # One call for all checks of a table: a metric that several of them need is then computed once.
+    for table, group in groupby(sorted(checks, key=_table), key=_table):
+        answers.update(_ask(frames.get_batch({"dataframe": tables[table]}), tuple(group)))
+    return answers
+
+
+@cache
+def _open_frames() -> BatchDefinition[Any]:
+    """Great Expectations in memory, without progress bars, ready to be given one data frame after another."""
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     asset = context.data_sources.add_pandas("tables").add_dataframe_asset("table")
-    whole = asset.add_batch_definition_whole_dataframe("whole")
-    answers: dict[str, ExpectationValidationResult] = {}
-    # One call for all checks of a table: a metric that several of them need is then computed once.
-    for table, group in groupby(sorted(checks, key=_table), key=_table):
-        answers.update(_ask(whole.get_batch({"dataframe": tables[table]}), tuple(group)))
-    return answers
+    return asset.add_batch_definition_whole_dataframe("whole")
 
 
 def _table(check: Check) -> str:

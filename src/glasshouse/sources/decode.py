@@ -26,7 +26,7 @@ UPRIGHT = {
 }
 
 
-class UndecodablePicture(ValueError):  # noqa: N818  (named for what it is)
+class UndecodablePicture(ValueError):
     """Bytes that do not give a whole picture; `reason` says why, in words."""
 
     def __init__(self, reason: str) -> None:
@@ -94,7 +94,7 @@ def open_image(data: bytes) -> Image.Image:
 
 
 def describe_start(data: bytes) -> str:
-    """Why no reader took the bytes: they begin like nothing known, or like a format whose header is then broken."""
+    """Why no reader took the bytes: they begin like nothing known, or like a format with a broken header."""
     for name in FORMATS:
         accept = Image.OPEN[name][1]
         if accept is not None and accept(data[:16].ljust(16, b"\0")):

@@ -19,7 +19,7 @@ from glasshouse.tracking.journal import (
     read_about,
     read_executions,
 )
-from glasshouse.tracking.store import AFTERWARDS, Patience, Store, alone, connect
+from glasshouse.tracking.store import AFTERWARDS, Patience, Store, alone, connect, spoken
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Run
@@ -45,7 +45,8 @@ class Mirror:
         self.root, self.store, self.experiment = root, store, experiment
         with alone(root):  # two processes must not create the database, or the experiment, at once
             self.client = connect(store, patience)
-            self.experiment_id = self._open_experiment()
+            with spoken(store):
+                self.experiment_id = self._open_experiment()
 
     def open_parent(self, about: Mapping[str, Any]) -> Run:
         """The one parent run of a state, with all its params; `about` is the state's page in the journal."""

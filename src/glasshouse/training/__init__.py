@@ -1,0 +1,1 @@
+"""The two trainings, their checkpoints and their files."""

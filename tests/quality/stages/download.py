@@ -47,7 +47,9 @@ def make_tables():
         }
     )
     statistics = pd.DataFrame({"image_id": ids, "mean_level": 120.0, "spread_level": 40.0, "sharpness": 9.0})
-    quarantine = pd.DataFrame({"file_name": pd.Series(dtype="str"), "reason": pd.Series(dtype="str"), "bytes": []})
+    quarantine = pd.DataFrame(
+        {"file_name": pd.Series(dtype="str"), "reason": pd.Series(dtype="str"), "bytes": []}
+    )
     return {
         "images": images,
         "objects": objects,
@@ -61,7 +63,9 @@ SAME_BOX = [
     ("put", "objects", 1, column, value)
     for column, value in {"image_id": 1, "category_id": 1, "x_min_px": 1.0, "x_max_px": 21.0}.items()
 ]
-BAD_FILES = [("add", "quarantine", {"file_name": f"bad{i}.jpg", "reason": "truncated", "bytes": 7}) for i in range(3)]
+BAD_FILES = [
+    ("add", "quarantine", {"file_name": f"bad{i}.jpg", "reason": "truncated", "bytes": 7}) for i in range(3)
+]
 GHOST = ("add", "categories", {"category_id": 4, "name": "ghost"})
 
 BREAKS = {
@@ -81,7 +85,10 @@ BREAKS = {
     "nothing_quarantined": BAD_FILES[:1],
     "quarantined_share": BAD_FILES,
     "picture_large_enough": [("put", "images", 23, "height_px", 10)],
-    "picture_small_enough": [("put", "images", 23, "width_px", 10001), ("put", "images", 23, "height_px", 9000)],
+    "picture_small_enough": [
+        ("put", "images", 23, "width_px", 10001),
+        ("put", "images", 23, "height_px", 9000),
+    ],
     "picture_ratio": [("put", "images", 23, "width_px", 500)],
     "eight_bit_mode": [("put", "images", 23, "mode", "I;16")],
     "level_range": [("put", "statistics", 23, "mean_level", 300.0)],

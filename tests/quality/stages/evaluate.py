@@ -8,13 +8,26 @@ LIMITS = {"min_score": 0.02}
 def make_tables():
     """Three valid and two test pictures of 64 x 48, an object each and a crowd, a prediction each."""
     splits = ["valid"] * 3 + ["test"] * 2
-    scores = {"mAP_50_95": 0.5, "mAP_50_95_ci95_low": 0.4, "mAP_50_95_ci95_high": 0.6, "log_loss": 2.3, "AR_1": None}
+    scores = {
+        "mAP_50_95": 0.5,
+        "mAP_50_95_ci95_low": 0.4,
+        "mAP_50_95_ci95_high": 0.6,
+        "log_loss": 2.3,
+        "AR_1": None,
+    }
     rows = [(split, metric, value) for split in ("valid", "test") for metric, value in scores.items()]
     classes = [(split, name, "AP_50_95", 0.5) for split in ("valid", "test") for name in ("rose", "tulip")]
     images = pd.DataFrame({"split": splits, "image_id": range(1, 6), "width_px": 64, "height_px": 48})
-    objects = pd.DataFrame({"split": [*splits, "test"], "image_id": [1, 2, 3, 4, 5, 5], "is_crowd": [False] * 5 + [True]})
+    objects = pd.DataFrame(
+        {"split": [*splits, "test"], "image_id": [1, 2, 3, 4, 5, 5], "is_crowd": [False] * 5 + [True]}
+    )
     box = {"x_min_px": 4.0, "y_min_px": 5.0, "x_max_px": 20.0, "y_max_px": 30.0}
-    counts = {"split": ["valid", "test"], "pictures": [3, 2], "ground_truth_objects": [3, 2], "predictions": [3, 2]}
+    counts = {
+        "split": ["valid", "test"],
+        "pictures": [3, 2],
+        "ground_truth_objects": [3, 2],
+        "predictions": [3, 2],
+    }
     return {
         "metrics": pd.DataFrame(rows, columns=["split", "metric", "value"]),
         "counts": pd.DataFrame(counts),

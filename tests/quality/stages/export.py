@@ -28,7 +28,10 @@ BREAKS = {
     "format_once": [("double", "parity", 0)],
     "score_compared": [("put", "parity", 0, "score", None)],
     "scores_in_range": [("put", "parity", 0, "score", 1.5)],
-    "outputs_compared": [("put", "parity", 0, "max_abs_difference_scores", None), ("put", "parity", 0, "within", False)],
+    "outputs_compared": [
+        ("put", "parity", 0, "max_abs_difference_scores", None),
+        ("put", "parity", 0, "within", False),
+    ],
     "differences_not_negative": [("put", "parity", 0, "max_abs_difference_scores", -1e-4)],
     "within_tolerance": [("put", "parity", 1, "score", 0.4), ("put", "parity", 1, "within", False)],
     "within_as_said": [("put", "parity", 0, "compared", 0)],

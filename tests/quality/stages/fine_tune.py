@@ -29,7 +29,9 @@ BREAKS = {
     "kernels_alive": [("put", "weights", 0, "mean_abs", 0.0)],
     "scores_in_range": [("put", "scores", 2, "value", -0.1)],
     "score_once": [("double", "scores", 1)],
-    "models_known": [("add", "scores", {"model": "stranger", "split": "valid", "metric": "mAP_50_95", "value": 0.1})],
+    "models_known": [
+        ("add", "scores", {"model": "stranger", "split": "valid", "metric": "mAP_50_95", "value": 0.1})
+    ],
     "validated": [("drop", "history", "valid_mAP_50_95")],
     "main_metric_scored": [("fill", "scores", "metric", "f1")],
     "head_scored": [("remove", "scores", 1)],

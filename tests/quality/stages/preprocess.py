@@ -20,7 +20,9 @@ def make_tables():
     )
     raw_box = {"x_min_px": 10.0, "y_min_px": 6.0, "x_max_px": 30.0, "y_max_px": 48.0}
     box = {"x_min_px": 5.0, "y_min_px": 7.0, "x_max_px": 15.0, "y_max_px": 28.0}
-    pixels = pd.DataFrame({"split": ["train", "valid", "test"], "count": [8, 2, 2], "height_px": 32, "width_px": 32})
+    pixels = pd.DataFrame(
+        {"split": ["train", "valid", "test"], "count": [8, 2, 2], "height_px": 32, "width_px": 32}
+    )
     return {
         "images": images,
         "objects": objects.assign(**raw_box),

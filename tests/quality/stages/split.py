@@ -34,7 +34,10 @@ BREAKS = {
     "assigned_picture_exists": [("add", "split", {"image_id": 99, "split": "train", "group": 99})],
     "near_copies_together": [("put", "split", 1, "split", "valid")],
     "exact_copies_together": [("put", "split", 3, "split", "valid"), ("put", "split", 3, "group", 4)],
-    "copies_not_sliced_through": [("put", "split", 1, "split", "valid"), ("fill", "plan", "method", "ordered")],
+    "copies_not_sliced_through": [
+        ("put", "split", 1, "split", "valid"),
+        ("fill", "plan", "method", "ordered"),
+    ],
     "split_has_pictures": [("put", "split", row, "split", "train") for row in range(36, 40)],
     "share_as_planned": [("put", "split", row, "split", "valid") for row in range(24, 27)],
     "class_mix_alike": [("put", "images", row, "label", "rose") for row in (29, 31, 33)],

@@ -7,7 +7,12 @@ LIMITS = {"max_final_loss_ratio": 0.95}
 
 def make_tables():
     """Three epochs, validated after the first and the last; a kernel, its bias, a moving mean."""
-    history = {"epoch": [1, 2, 3], "loss": [3.0, 2.0, 1.5], "loss_box": [1.0, 0.5, 0.4], "valid_mAP_50": [0.1, None, 0.3]}
+    history = {
+        "epoch": [1, 2, 3],
+        "loss": [3.0, 2.0, 1.5],
+        "loss_box": [1.0, 0.5, 0.4],
+        "valid_mAP_50": [0.1, None, 0.3],
+    }
     weights = {"name": ["a/kernel", "a/bias", "b/moving_mean"], "size": [72, 8, 8], "non_finite": 0}
     scores = {"model": ["baseline", "head"], "split": "valid", "metric": "mAP_50_95", "value": [0.05, 0.3]}
     return {

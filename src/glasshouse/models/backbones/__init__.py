@@ -1,0 +1,1 @@
+"""Backbones: `build(pixels, params) -> {c3, c4, c5}`."""

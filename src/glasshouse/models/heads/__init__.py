@@ -1,0 +1,1 @@
+"""Heads: outputs, targets, loss and decoding of one task."""

@@ -8,7 +8,7 @@ After Tian et al., "FCOS", arXiv:1904.01355 (distances, exp scaling), Feng et al
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from glasshouse.geometry.grids import grid_points
 from glasshouse.models.contracts import Tensors
@@ -24,6 +24,9 @@ REACH = 0.6  # of the finest stride: even the smallest object holds the centre o
 
 class Params(Strict):
     """`model.head` for `name: anchor_free`."""
+
+    task: ClassVar[str] = "detect"
+    neck: ClassVar[str] = "either"
 
     name: Literal["anchor_free"]
 

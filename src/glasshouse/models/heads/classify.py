@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,9 @@ from glasshouse.params import Strict
 
 class Params(Strict):
     """`model.head` for `name: classify`."""
+
+    task: ClassVar[str] = "classify"
+    neck: ClassVar[str] = "either"
 
     name: Literal["classify"]
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)  # share of the pooled features

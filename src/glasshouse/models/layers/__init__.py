@@ -1,0 +1,1 @@
+"""Units and layers that several parts are made of."""

@@ -1,0 +1,1 @@
+"""Necks: `build(features, params) -> {p3, p4, p5}`."""

@@ -11,6 +11,7 @@ class Params(Strict):
     """`model.neck` for `name: none`."""
 
     name: Literal["none"]
+    channels: int | None = None  # ignored, so that only the name need change to leave out a neck
 
 
 def build(features: dict[str, Any], params: Params) -> dict[str, Any]:

@@ -169,7 +169,7 @@ def _count_checks() -> tuple[Check, ...]:
             "splits",
             true("rows_in_order"),
             f"Rows must run from 0 without gaps: else a picture gets another one's labels. {again}",
-            rows=("split", "min", "max", "table"),
+            rows=("split", "table", "manifest"),
         ),
         Check(
             "prepared_once",

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from glasshouse.export.latency import WARM_UP, measure_latency
+from glasshouse.export.parity import CHUNK, TIMES, Tolerance, measure_parity, predict_all, write_parity
+
+PIXELS = np.linspace(0, 255, 5 * 8 * 8 * 3, dtype=np.float32).reshape(5, 8, 8, 3)
+TOLERANCE = Tolerance(fp32=1e-3, int8_score=0.05)
+
+
+def predictor(offset: float) -> Any:
+    """A classifier of two classes whose first probability is off by `offset`."""
+
+    def predict(pixels: Any) -> dict[str, Any]:
+        share = pixels.mean(axis=(1, 2, 3)) / 255 + offset
+        return {"probabilities": np.stack([share, 1 - share], 1).astype(np.float32)}
+
+    return predict
+
+
+def mean_first(predict: Any) -> float:
+    return float(predict(PIXELS)["probabilities"][:, 0].mean())
+
+
+def measure(exports: dict[str, Any]) -> pd.DataFrame:
+    return measure_parity(predictor(0.0), exports, PIXELS, "accuracy", mean_first, TOLERANCE, latency_runs=2)
+
+
+def test_float_is_judged_by_difference_and_eight_bits_by_score() -> None:
+    frame = measure(
+        {
+            "onnx": predictor(5e-4),
+            "litert": predictor(-2e-3),
+            "litert_int8": predictor(-0.04),
+            "saved_model": predictor(np.nan),
+        }
+    ).set_index("format")
+    assert frame["within"].to_dict() == {
+        "onnx": True,
+        "litert": False,
+        "litert_int8": True,
+        "saved_model": False,
+    }
+    assert frame["max_abs_difference_scores"]["litert"] == pytest.approx(2e-3, rel=1e-3)
+    assert frame["reference_score"].to_list() == pytest.approx([0.5] * 4)
+    assert frame["accuracy"]["litert_int8"] == pytest.approx(0.46)
+    assert frame["tolerance"].to_list() == [1e-3, 1e-3, 0.05, 1e-3]
+    assert (frame[list(TIMES)] > 0).all(axis=None)
+    assert frame["within"].dtype == bool
+
+
+def test_eight_bits_that_lose_too_much_or_give_nan_are_out() -> None:
+    for offset in (-0.06, np.nan):
+        assert not measure({"litert_int8": predictor(offset)})["within"][0]
+
+
+def test_nothing_compared_is_not_within() -> None:
+    def empty(pixels: Any) -> dict[str, Any]:
+        count = len(pixels)
+        return {
+            "boxes": np.zeros((count, 3, 4), np.float32),
+            "scores": np.zeros((count, 3), np.float32),
+            "labels": np.full((count, 3), -1, np.int32),
+            "valid": np.zeros(count, np.int32),
+        }
+
+    frame = measure_parity(
+        empty, {"onnx": empty}, PIXELS, "mAP_50_95", lambda _: 0.0, TOLERANCE, latency_runs=1
+    )
+    assert frame["compared"][0] == 0
+    assert not frame["within"][0]
+
+
+def test_predictions_are_joined_over_chunks() -> None:
+    sizes = []
+
+    def predict(pixels: Any) -> dict[str, Any]:
+        sizes.append(len(pixels))
+        return {"probabilities": pixels[:, 0, 0, :1]}
+
+    pixels = np.arange(2 * CHUNK + 3, dtype=np.float32).reshape(-1, 1, 1, 1)
+    np.testing.assert_array_equal(predict_all(predict, pixels)["probabilities"][:, 0], pixels.ravel())
+    assert sizes == [CHUNK, CHUNK, 3]
+    with pytest.raises(ValueError, match="no picture"):
+        predict_all(predict, pixels[:0])
+
+
+def test_files_hold_the_figures_and_only_one_holds_times(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"onnx")
+    agreements = []
+    for _ in range(2):
+        frame = measure({"onnx": predictor(5e-4), "litert": predictor(np.nan)})
+        paths = {"onnx": tmp_path / "model.onnx", "litert": tmp_path / "model.onnx"}
+        write_parity(frame, paths, tmp_path)
+        agreements.append((tmp_path / "agreement.json").read_bytes())
+    assert agreements[0] == agreements[1]
+    agreement, parity = (
+        json.loads((tmp_path / f"{name}.json").read_text()) for name in ("agreement", "parity")
+    )
+    assert set(parity["onnx"]) - set(agreement["onnx"]) == set(TIMES)
+    assert {**parity["onnx"], **agreement["onnx"]} == parity["onnx"]
+    assert parity["litert"]["max_abs_difference_scores"] is None
+    assert (parity["onnx"]["within"], parity["litert"]["within"]) == (True, False)
+    assert parity["onnx"]["latency_ms"] > 0
+
+
+def test_latency_counts_its_calls() -> None:
+    calls = []
+    assert measure_latency(lambda pixels: calls.append(len(pixels)) or {}, PIXELS, runs=4) >= 0
+    assert calls == [5] * (WARM_UP + 4)
+    with pytest.raises(ValueError, match="latency_runs"):
+        measure_latency(predictor(0.0), PIXELS, runs=0)

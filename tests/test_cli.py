@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from glasshouse.cli import main
+from glasshouse.commands.times import align, draw_table
+from glasshouse.params import part_names
+from glasshouse.tracking.journal import read_executions
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+HEAVY = {
+    "mlflow",
+    "tensorflow",
+    "keras",
+    "great_expectations",
+    "pandas",
+    "numpy",
+    "pydantic",
+    "pyarrow",
+    "onnx",
+}
+
+
+@pytest.fixture
+def inside(project: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.chdir(project.root)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return project
+
+
+def test_help_loads_nothing_heavy_and_is_quick(run_python: Run, tmp_path: Path) -> None:
+    code = (
+        "import sys, time; start = time.process_time(); from glasshouse.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit as leaving: print(leaving.code, time.process_time() - start, *sys.modules)"
+    )
+    status, seconds, *modules = run_python("-c", code, cwd=tmp_path).stdout.splitlines()[-1].split()
+    assert status == "0"
+    assert not HEAVY & set(modules)
+    assert float(seconds) < 0.3
+
+
+@pytest.mark.parametrize("command", ["summary", "times", "params check", "architectures", "runs sync --help"])
+def test_light_commands_stay_light(project: Any, run_python: Run, command: str) -> None:
+    code = (
+        "import sys; from glasshouse.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "print(*sys.modules)"
+    )
+    answer = run_python("-c", code, *command.split(), cwd=project.root)
+    assert answer.stderr == ""
+    assert not (HEAVY - {"pydantic"}) & set(answer.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    ("line", "nearest"),
+    [("sumary", "summary"), ("run sync", "runs"), ("runs snyc", "sync"), ("docter", "doctor")],
+)
+def test_an_unknown_command_is_answered_with_the_nearest(
+    line: str, nearest: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        main(line.split())
+    assert leaving.value.code == 2
+    assert f"Did you mean '{nearest}'?" in capsys.readouterr().err
+
+
+def test_summary_tells_scores_with_intervals(inside: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    inside.make_outputs()
+    assert main(["summary"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert (
+        lines[0] == "test  mAP@0.5 0.880 (95 %: 0.850 to 0.910)   mAP@[.5:.95] 0.610 (95 %: 0.580 to 0.640)"
+    )
+    assert lines[1] == "valid mAP@[.5:.95] 0.600 (95 %: 0.570 to 0.630)"
+    assert lines[2] == "report reports/evaluate/index.html"
+    assert "`make ui`" in lines[3]
+
+
+def test_summary_before_any_run_says_what_to_do(inside: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["summary"]) == 1
+    assert "Run `dvc repro`" in capsys.readouterr().out
+
+
+def test_times_show_where_the_seconds_went(inside: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    inside.execute("download")
+    inside.execute("train_head", {1: 2.0})
+    assert main(["times"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["stage", "import", "work", "guard", "track", "other", "total", "end"]
+    assert lines[2].split() == ["download", "0.0", "1.5", "0.5", "0.0", "0.0", "2.0", "ok"]
+    assert lines[3].split() == ["split", *["-"] * 6, "did", "not", "run"]
+    assert lines[-2].split() == ["all", "0.0", "3.0", "1.0", "0.0", "0.0", "4.0"]
+    assert lines[-1] == "not drawing, training or predicting: 1.0 s of 4.0 s"
+
+
+def test_times_of_another_state(inside: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    inside.execute("download")
+    name = inside.folder.name
+    inside.set("seed: 7", "seed: 8")
+    assert main(["times"]) == 1
+    assert name in capsys.readouterr().out
+    assert main(["times", "--state", name[:6]]) == 0
+    assert main(["times", "--state", "zz"]) == 1
+    assert "0 states begin with 'zz'" in capsys.readouterr().err
+
+
+def test_times_keep_phases_of_other_names(inside: Any) -> None:
+    with inside.open("evaluate") as journal:
+        journal.phase("report", 2.0)
+        journal.end("ok")
+    lasts = {"evaluate": read_executions(inside.folder, "evaluate")[-1]}
+    assert "report" in draw_table(["evaluate"], lasts)[0].split()
+
+
+def test_columns_are_aligned() -> None:
+    assert align([["a", "1", "x"], ["bcd", "22.0", "yz"]]) == ["a       1  x", "bcd  22.0  yz"]
+
+
+def test_params_check_lists_every_fault(inside: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["params", "check"]) == 0
+    assert "is sound" in capsys.readouterr().out
+    inside.set("seed: 7", "seed: seven")
+    inside.set("nms_iou: 0.6", "nms_iou: 6")
+    assert main(["params", "check"]) == 1
+    errors = capsys.readouterr().err
+    assert "2 faults" in errors
+    assert "seed" in errors
+    assert "evaluate.nms_iou" in errors
+
+
+def test_architectures_are_the_files(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["architectures"]) == 0
+    words = capsys.readouterr().out.split()
+    assert all(name in words for kind in ("backbone", "neck", "head") for name in part_names(kind))
+
+
+def test_runs_sync_and_list(
+    stored: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(stored.root)
+    stored.make_outputs()
+    assert main(["runs", "list"]) == 0
+    assert "No state is mirrored yet" in capsys.readouterr().out
+    assert main(["runs", "sync"]) == 0
+    assert "blooms-detector version 1 registered" in capsys.readouterr().out
+    assert main(["runs", "list"]) == 0
+    assert "mAP_50_95 0.610 (0.580 to 0.640), mAP_50 0.880 (0.850 to 0.910)" in capsys.readouterr().out
+
+
+def test_runs_sync_with_mlflow_away(
+    inside: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inside.make_outputs()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    begin = time.monotonic()
+    assert main(["runs", "sync"]) == 1
+    assert main(["runs", "sync", "--best-effort"]) == 0
+    assert time.monotonic() - begin < 5
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 2
+    assert errors[0].startswith("warning: MLflow at http://127.0.0.1:9 does not answer")
+
+
+def test_doctor_names_what_is_wrong(inside: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    inside.set("seed: 7", "seed: seven")
+    assert main(["doctor"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("BAD params.yaml") and "1 faults" in line for line in lines)
+    assert any(line.startswith("BAD pipeline") and "dvc init" in line for line in lines)
+    assert any(line.startswith("ok  tensorflow") for line in lines)
+
+
+def test_outside_a_project_commands_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["runs", "sync"]) == 1
+    assert "params.yaml is missing: run in the project's folder" in capsys.readouterr().err
+
+
+def test_a_metrics_file_of_classification_is_told(inside: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    scores = {
+        "test": {"accuracy": 0.9, "ci95": {"accuracy": [0.85, 0.95]}},
+        "valid": {"accuracy": None, "ci95": {}},
+    }
+    inside.write("reports/evaluate/metrics.json", json.dumps(scores))
+    assert main(["summary"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "test  accuracy 0.900 (95 %: 0.850 to 0.950)"
+    assert lines[1] == "valid no scores"
