@@ -64,14 +64,11 @@ EXPECTED = {
         "download: x.yaml has 0 fault",
     ),
     "a ValueError that a room raises": (
-        "from glasshouse.tracking.journal import check_metrics\ncheck_metrics({'loss': float('nan')}, 'epoch 3')",
+        "from glasshouse.tracking import journal\njournal.check_metrics({'loss': float('nan')}, 'epoch 3')",
         "download: epoch 3: loss must be a finite number",
     ),
     "a file that is missing": ("open('data/nothing')", "download: data/nothing: No such file or directory."),
-    "a full disk": (
-        "raise OSError(28, 'No space left on device', 'data/x')",
-        "the disk is full while writing data/x",
-    ),
+    "a full disk": ("raise OSError(28, 'No space left', 'data/x')", "the disk is full while writing data/x"),
 }
 
 

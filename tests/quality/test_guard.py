@@ -76,9 +76,7 @@ def test_a_critical_finding_stops_after_the_report_is_written(tables, quality, t
     assert not report["success"] and report["findings"] == {"critical": 1, "warning": 1}
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert error.startswith(
-        "download: warning: not_dark: 1 of 24 rows, first image_id=8 file_name=08.png mean_level=1.0."
-    )
+    assert error.startswith("download: warning: not_dark: 1 of 24 rows, first image_id=8 file_name=08.png ")
 
 
 def test_mode_report_never_raises(tables, quality, tmp_path):
@@ -117,13 +115,14 @@ import runpy, sys
 from pathlib import Path
 from types import SimpleNamespace
 from glasshouse.quality.guard import guard
-before = [name for name in sys.modules if name.startswith(("great_expectations", "tensorflow", "mlflow", "matplotlib"))]
-assert before == [], before
+heavy = ("great_expectations", "tensorflow", "mlflow", "matplotlib")
+assert [name for name in sys.modules if name.startswith(heavy)] == []
 bench = runpy.run_path(sys.argv[1])
 tables = bench["make_tables"]()
 tables["objects"].loc[[2, 5], "x_max_px"] = [70.0, float("inf")]
 tables["statistics"].loc[7, "mean_level"] = 1.0
-guard("download", tables, SimpleNamespace(mode="report", download=SimpleNamespace(**bench["LIMITS"])), Path(sys.argv[2]))
+quality = SimpleNamespace(mode="report", download=SimpleNamespace(**bench["LIMITS"]))
+guard("download", tables, quality, Path(sys.argv[2]))
 """
 
 
@@ -244,7 +243,8 @@ def test_pixels_are_summarized():
         {"train": [levels[:70], levels[70:]], "test": [np.zeros((2, 4, 6, 3)), np.zeros((1, 5, 6, 3))]}
     )
     assert frame.loc[0].to_dict() == {
-        "split": "train", "count": 100, "height_px": 4, "width_px": 6, "dtype": "uint8", "min": 0.0, "max": 99.0, "mean": 49.5,
+        "split": "train", "count": 100, "height_px": 4, "width_px": 6,
+        "dtype": "uint8", "min": 0.0, "max": 99.0, "mean": 49.5,
     }  # fmt: skip
     assert frame.loc[1, ["height_px", "width_px", "dtype"]].tolist() == [0, 0, "float64"]
 

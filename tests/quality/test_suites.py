@@ -217,6 +217,6 @@ def test_tables_that_may_be_empty_can_be_judged(stage):
     frames = gather_frames(stage, edit(bench["make_tables"](), [("head", name, 0) for name in names]))
     checks = list_checks(stage)
     findings = {o.check for o in read_outcomes(checks, validate(frames, checks)) if o.status == "failed"}
-    # An unlabelled picture is legitimate only where others have objects; raw objects without prepared ones are lost.
+    # An unlabelled picture is legitimate only where others have objects; what was scored must be there.
     expected = {"download": {"picture_labelled"}, "evaluate": {"objects_as_manifest", "predictions_as_table"}}
     assert findings == expected.get(stage, set())

@@ -63,11 +63,8 @@ def _child(root: Path) -> tuple[Any, list[int]]:
 
     client = MlflowClient(f"sqlite:///{root}/mlflow.db")
     experiment = client.get_experiment_by_name("glasshouse")
-    runs = (
-        client.search_runs([experiment.experiment_id], "tags.`glasshouse.kind` = 'stage'")
-        if experiment
-        else []
-    )
+    ids = [experiment.experiment_id] if experiment else []
+    runs = client.search_runs(ids, "tags.`glasshouse.kind` = 'stage'") if ids else []
     assert len(runs) <= 1
     if not runs:
         return None, []

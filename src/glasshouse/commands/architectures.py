@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from argparse import Namespace
 from pathlib import Path
 
@@ -19,11 +20,12 @@ def show(_options: Namespace) -> int:
         width = max((len(name) for name in names), default=0)
         print(f"model.{kind}.name:")
         for name in names:
-            print(f"  {name:{width}}  {read_first_line(MODELS / folder / f'{name}.py')}")
+            print(f"  {name:{width}}  {read_first_sentence(MODELS / folder / f'{name}.py')}")
     return 0
 
 
-def read_first_line(path: Path) -> str:
-    """First line of a module's docstring; empty where it has none."""
+def read_first_sentence(path: Path) -> str:
+    """First sentence of a module's docstring on one line; empty where it has none."""
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return docstring.partition("\n")[0]
+    paragraph = " ".join(docstring.partition("\n\n")[0].split())
+    return re.split(r"(?<=[.:]) (?=[A-Z])", paragraph)[0]

@@ -26,7 +26,7 @@ def measure_boxes(
     Returns:
         One row an object, with picture (image_id, null where there is no such picture), category (name or
         null), overhang_px (how far the box sticks out, 0 inside), short_side_px (null where the box has no
-        area), cover (share of the picture).
+        area), cover (share of the picture; null where the box has no area or sticks out).
     """
     columns = ["image_id", "width_px", "height_px", *(["file_name"] if "file_name" in pictures else [])]
     known = pictures[columns].drop_duplicates("image_id")
@@ -42,7 +42,8 @@ def measure_boxes(
     over += [boxes["x_max_px"] - boxes["width_px"], boxes["y_max_px"] - boxes["height_px"]]
     boxes["overhang_px"] = pd.concat(over, axis=1).max(axis=1).clip(lower=0.0)
     boxes["short_side_px"] = sides.min(axis=1).where(positive)
-    boxes["cover"] = (sides["x"] * sides["y"] / (boxes["width_px"] * boxes["height_px"])).where(positive)
+    area = (sides["x"] * sides["y"]).where(positive & (boxes["overhang_px"] <= ROUNDING_PX))
+    boxes["cover"] = area / (boxes["width_px"] * boxes["height_px"])
     return boxes
 
 

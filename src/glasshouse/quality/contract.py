@@ -1,4 +1,4 @@
-"""The contract of a stage's tables as checks: handed over, not empty, columns there, of their kind, filled."""
+"""The contract of a stage's tables as checks: handed over, not empty, all columns there and filled."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def _section(
 def _row(outcome: Outcome, answer: ExpectationValidationResult | None) -> list[Any]:
     check = f"{outcome.check} ({outcome.severity})"
     if answer is None:
-        return ["-", check, outcome.demanded, "not run: the tables break their contract", ""]
+        return ["-", check, escape(outcome.demanded), "not run: the tables break their contract", ""]
     from great_expectations.render.renderer.content_block import (
         validation_results_table_content_block as blocks,
     )
@@ -98,7 +98,7 @@ def _row(outcome: Outcome, answer: ExpectationValidationResult | None) -> list[A
     rendered: Any = blocks.ValidationResultsTableContentBlockRenderer.render([answer])
     status, expectation, observed = rendered.to_json_dict()["table"][0]
     cell = [*_words(expectation), *_failing_rows(outcome)]
-    return [status, check, cell, observed, "" if answer.success else outcome.remedy]
+    return [status, check, cell, observed, "" if answer.success else escape(outcome.remedy)]
 
 
 def _words(cell: Any) -> list[dict[str, Any]]:
@@ -111,7 +111,8 @@ def _failing_rows(outcome: Outcome) -> list[dict[str, Any]]:
     rows = outcome.failing_rows
     if not rows:
         return []
-    cells = [["missing" if value is None else str(value) for value in row.values()] for row in rows]
+    # The views of Great Expectations put plain text into the page as it is.
+    cells = [["missing" if value is None else escape(str(value)) for value in row.values()] for row in rows]
     return [{"content_block_type": "table", "header_row": list(rows[0]), "table": cells, "styling": {}}]
 
 

@@ -160,8 +160,8 @@ def deal_stratum(
     """The split of each group of a stratum, in the order of rank: the first that fits of test, valid, train.
 
     A group fits where it brings the split nearer to its goal, or is the first of a stratum that is wanted
-    there; where the groups that follow suffice for the other splits that want one; and where it is no larger than
-    `largest`: one burst of a hundred near copies must not be the test set.
+    there; where the groups that follow suffice for the other splits that want one; and where it is no larger
+    than `largest`: one burst of a hundred near copies must not be the test set.
     """
     parts, taken = ["train"] * len(sizes), dict.fromkeys(goals, 0)
     lacking = {"train", *wanted}

@@ -60,7 +60,11 @@ class Journal:
         self._write("guard", passed=passed, message=message)
 
     def metrics(self, metrics: Mapping[str, Any]) -> None:
-        """The scores of the state, nested as in metrics.json."""
+        """The scores of the state, nested as in metrics.json; raises ValueError for one that is not finite."""
+        for name in _name_not_finite(metrics, ""):
+            raise ValueError(
+                f"{self.stage}: the score {name} must be a finite number, or null where undefined."
+            )
         self._write("metrics", sync=True, metrics=metrics)
 
     def phase(self, name: str, seconds: float) -> None:
@@ -152,6 +156,18 @@ def check_metrics(metrics: Mapping[str, Any], where: str) -> dict[str, float]:
             )
         checked[name] = figure
     return checked
+
+
+def _name_not_finite(block: Mapping[str, Any], above: str) -> Iterator[str]:
+    for name, value in block.items():
+        if isinstance(value, Mapping):
+            yield from _name_not_finite(value, f"{above}{name}.")
+        elif any(isinstance(item, float) and not math.isfinite(item) for item in _as_list(value)):
+            yield f"{above}{name}"
+
+
+def _as_list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _is_legal(name: str) -> bool:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PREFLIGHT_SECONDS = 2.0
 LOCK_SECONDS = 60.0
+SHOWN_REASON = 200  # characters of what MLflow says, which may be a page
 QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
 
 
@@ -95,7 +96,8 @@ def spoken(store: Store) -> Iterator[None]:
         yield
     except (MlflowException, SQLAlchemyError, http.client.HTTPException, OSError) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise StoreAway(f"MLflow at {store.shown} broke off: {lines[0][:300]}") from error
+        reason = lines[0] if len(lines[0]) <= SHOWN_REASON else f"{lines[0][:SHOWN_REASON]}..."
+        raise StoreAway(f"MLflow at {store.shown} broke off: {reason}") from error
 
 
 @contextmanager

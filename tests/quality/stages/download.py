@@ -1,4 +1,4 @@
-"""Sound tables of download, and for each check an edit that it alone, or with the named others, must notice."""
+"""Sound tables of download; for each check an edit that it alone, or with its companions, must notice."""
 
 import pandas as pd
 

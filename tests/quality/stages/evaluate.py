@@ -1,4 +1,4 @@
-"""Sound tables of evaluate, and for each check an edit that it alone, or with the named others, must notice."""
+"""Sound tables of evaluate; for each check an edit that it alone must notice."""
 
 import pandas as pd
 

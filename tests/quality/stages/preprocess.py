@@ -1,4 +1,4 @@
-"""Sound tables of preprocess, and for each check an edit that it alone, or with the named others, must notice."""
+"""Sound tables of preprocess; for each check an edit that it alone, or with its companions, must notice."""
 
 import pandas as pd
 
@@ -72,7 +72,7 @@ BREAKS = {
     "box_once": [("put", "prepared_objects", 1, "image_id", 1)],
 }
 MOVED = {"boxes_moved_with_pictures"}
-NO_ROOM = {"box_inside_picture", "box_smaller_than_picture", *MOVED}
+NO_ROOM = {"box_inside_picture", *MOVED}
 COMPANIONS = {
     "table_counts_as_manifest": {"split_as_manifest"},
     "prepared_once": {"split_as_manifest"},

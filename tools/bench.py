@@ -1,0 +1,203 @@
+"""How long things take on this machine, each as a ratio against a stated peer, measured in turns in one run.
+
+python tools/bench.py                 all rows, on the finished pipeline of this folder, which stays as it is
+python tools/bench.py noop metrics    some of them
+
+Figures are the minimum of several runs: on a shared machine everything else is the neighbours' noise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+ROUNDS = 5
+Row = tuple[str, float, str, float, str]  # what, its figure, the peer, its figure, unit
+
+
+def wall_of(command: list[str], folder: Path) -> float:
+    """Wall seconds of a command; raises CalledProcessError with its output where it fails."""
+    start = time.perf_counter()
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} in {folder} failed:\n{done.stdout}{done.stderr}")
+    return time.perf_counter() - start
+
+
+def in_turns(
+    one: Callable[[], float], other: Callable[[], float], rounds: int = ROUNDS
+) -> tuple[float, float]:
+    """Minimum of each, measured alternately so that both meet the same noise."""
+    pairs = [(one(), other()) for _ in range(rounds)]
+    return min(a for a, _ in pairs), min(b for _, b in pairs)
+
+
+def bench_noop() -> list[Row]:
+    """`dvc repro` with nothing to do, against a seven-stage pipeline that does nothing."""
+    dvc = shutil.which("dvc") or "dvc"
+    status = subprocess.run([dvc, "status", "--quiet"], cwd=ROOT, check=False)
+    if status.returncode:
+        raise SystemExit("The pipeline is not up to date: run `make repro` first.")
+    with tempfile.TemporaryDirectory() as name:
+        empty = make_empty_pipeline(Path(name))
+        ours, theirs = in_turns(lambda: wall_of([dvc, "repro"], ROOT), lambda: wall_of([dvc, "repro"], empty))
+    return [("no-op dvc repro", ours, "the same with seven empty stages", theirs, "s")]
+
+
+def make_empty_pipeline(folder: Path) -> Path:
+    """Seven stages in a row, each copying the file of the one before; run once."""
+    stages = "".join(
+        f"  s{i}:\n    cmd: cp f{i - 1} f{i}\n    deps: [f{i - 1}]\n    outs: [f{i}]\n" for i in range(1, 8)
+    )
+    (folder / "f0").write_text("0\n")
+    (folder / "dvc.yaml").write_text(f"stages:\n{stages}")
+    for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["dvc", "repro", "-q"]):
+        wall_of(command, folder)
+    shutil.copy(ROOT / ".dvc" / "config", folder / ".dvc" / "config")
+    return folder
+
+
+def bench_head() -> list[Row]:
+    """An epoch of the head on cached features, against a live one, and the scores that both reach."""
+    from glasshouse.evaluation.validate import MAIN_SCORE, make_validator
+    from glasshouse.inputs.prepared import open_prepared
+    from glasshouse.inputs.stream import pictures_of
+    from glasshouse.params import read_params
+    from glasshouse.training.checkpoints import Checkpoint
+    from glasshouse.training.head import train_head
+    from glasshouse.training.network_files import start_network
+    from glasshouse.training.runtime import prepare_runtime
+
+    params = read_params()
+    prepare_runtime(params.seed)
+    task = params.model.task
+    train, valid = (open_prepared(Path("data/prepared"), name) for name in ("train", "valid"))
+
+    def run(features: str) -> tuple[float, float]:
+        network = start_network(params.model, train)
+        times = [time.perf_counter()]
+        with tempfile.TemporaryDirectory() as folder:
+            train_head(
+                network,
+                pictures_of(train, task),
+                params.train_head.model_copy(update={"features": features}),
+                params.augment,
+                seed=params.seed,
+                fill=params.preprocess.pad_value,
+                checkpoint=Checkpoint(Path(folder, "c.npz"), ""),
+                on_epoch=lambda epoch, row: times.append(time.perf_counter()),
+            )
+        epochs = [after - before for before, after in pairwise(times[1:])]
+        return min(epochs), make_validator(network, valid, task, params.evaluate)()[MAIN_SCORE[task]]
+
+    (live, live_score), (cached, cached_score) = run("live"), run("cached")
+    return [
+        ("head epoch, live", live, "head epoch, cached features", cached, "s"),
+        (f"{MAIN_SCORE[task]} of the head, cached", cached_score, "live", live_score, ""),
+    ]
+
+
+def bench_metrics() -> list[Row]:
+    """Scoring the test predictions, against pycocotools on the same files, and whether both agree."""
+    import contextlib
+    import io
+    import json
+
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    from glasshouse.evaluation.coco_files import read_coco_files
+    from glasshouse.metrics.bootstrap import mean_known
+    from glasshouse.metrics.detection import average_precision
+    from glasshouse.metrics.matching import match_detections
+
+    folder = Path("reports/evaluate/test")
+    arrays = read_coco_files(folder)
+    scores: dict[str, float] = {}
+
+    def ours() -> float:
+        start = time.perf_counter()
+        matches = match_detections(
+            arrays.objects, arrays.detections, arrays.picture_ids, list(arrays.categories)
+        )
+        scores["ours"] = float(mean_known(average_precision(matches)))
+        return time.perf_counter() - start
+
+    def theirs() -> float:
+        with contextlib.redirect_stdout(io.StringIO()):
+            truth = COCO(str(folder / "ground_truth.json"))
+            results = truth.loadRes(json.loads((folder / "predictions.json").read_text()))
+            start = time.perf_counter()
+            evaluation = COCOeval(truth, results, "bbox")
+            evaluation.evaluate()
+            evaluation.accumulate()
+            seconds = time.perf_counter() - start
+            evaluation.summarize()
+        scores["theirs"] = float(evaluation.stats[0])
+        return seconds
+
+    one, other = in_turns(ours, theirs)
+    return [
+        ("mAP of the test split", one, "pycocotools", other, "s"),
+        ("mAP_50_95", scores["ours"], "pycocotools", scores["theirs"], ""),
+    ]
+
+
+def bench_start() -> list[Row]:
+    """Start-up of what must not import TensorFlow, against a bare interpreter."""
+    python = sys.executable
+
+    def of(*words: str) -> Callable[[], float]:
+        return lambda: wall_of([python, *words], ROOT)
+
+    rows: list[Row] = []
+    for what, words in (
+        ("glasshouse --help", ("-m", "glasshouse.cli", "--help")),
+        ("import glasshouse.params", ("-c", "import glasshouse.params")),
+    ):
+        ours, theirs = in_turns(of(*words), of("-c", "pass"))
+        rows.append((what, ours, "python -c pass", theirs, "s"))
+    return rows
+
+
+BENCHES: dict[str, Callable[[], list[Row]]] = {
+    "noop": bench_noop,
+    "start": bench_start,
+    "metrics": bench_metrics,
+    "head": bench_head,
+}
+
+
+def say(row: Row) -> str:
+    """One line of the table."""
+    what, figure, peer, other, unit = row
+    ratio = f"{figure / other:8.2f}" if other else "       -"
+    return f"{what:36} {figure:10.4f} {unit:2} {ratio} x  {peer} ({other:.4f} {unit})".rstrip()
+
+
+def main() -> int:
+    """Print the rows asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("rows", nargs="*", choices=[*BENCHES, []], help="default: all")
+    asked: Any = parser.parse_args()
+    os.chdir(ROOT)
+    for name in asked.rows or BENCHES:
+        for row in BENCHES[name]():
+            print(say(row), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
