@@ -52,7 +52,7 @@ def main() -> None:
                 seed=params.seed,
             )
         run.metrics(metrics)
-        run.guard({**flatten_metrics(metrics), **gather_tables(tables, splits)})
+        run.guard({**flatten_metrics(metrics), **gather_tables(tables, splits), "objects": raw.objects})
 
 
 if __name__ == "__main__":

@@ -14,13 +14,14 @@ def main() -> None:
     with stage("preprocess") as run:
         with run.phase("import"):
             from glasshouse.inputs.manifest import read_manifest, read_shards
-            from glasshouse.inputs.prepared import write_prepared
+            from glasshouse.inputs.prepare import write_prepared
             from glasshouse.quality.suites.preprocess import summarize_pixels
             from glasshouse.tables.raw import read_raw
             from glasshouse.tables.schema import read_table
         split = read_table("split", SPLIT)
         with run.phase("work"):
-            write_prepared(RAW, split, run.params.preprocess, OUT)
+            written = write_prepared(RAW, split, run.params.preprocess, OUT)
+        print(f"{written.objects} objects kept, {written.dropped_objects} hardly visible ones dropped")
         raw = read_raw(RAW)
         pixels = summarize_pixels(read_shards(OUT))
         run.guard(

@@ -19,7 +19,7 @@ def main() -> None:
             from glasshouse.tables.split import split_pictures
         raw = read_raw(RAW)
         with run.phase("work"):
-            table = split_pictures(raw.images, raw.objects, run.params.split, run.params.seed)
+            table = split_pictures(raw.images, raw.objects, run.params.split, run.params.seed, raw.categories)
             write_table(table, "split", OUT)
         run.guard(
             {

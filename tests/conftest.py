@@ -26,6 +26,7 @@ SCORES = {
     "test": {
         "mAP_50_95": 0.61,
         "mAP_50": 0.88,
+        "protocol": {"max_detections": 100},
         "per_class": {"tulips": {"mAP_50_95": 0.5}, "dan@delion": {"mAP_50_95": None}},
         "ci95": {"mAP_50_95": [0.58, 0.64], "mAP_50": [0.85, 0.91]},
     },

@@ -167,8 +167,8 @@ def test_identity_changes_with_declared_params_and_deps_alone(
 def test_the_guard_decides(
     project: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], critical: bool
 ) -> None:
-    import glasshouse.quality.guard as room
-    from glasshouse.quality.checks import GuardFailure, Verdict
+    import glasshouse.quality.checking.guard as room
+    from glasshouse.quality.checking.checks import GuardFailure, Verdict
 
     asked: list[Any] = []
 

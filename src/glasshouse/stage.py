@@ -32,7 +32,7 @@ from glasshouse.tracking.state import digest_values, read_state
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from glasshouse.quality.checks import Verdict
+    from glasshouse.quality.checking.checks import Verdict
 
 LIVE_STAGES = ("train_head", "fine_tune")  # those with epochs
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -90,8 +90,8 @@ class Stage:
     def guard(self, tables: Mapping[str, DataFrame]) -> Verdict:
         """Check what the stage wrote; raises GuardFailure on a critical finding."""
         with self.clock.phase("guard"):
-            from glasshouse.quality.checks import GuardFailure
-            from glasshouse.quality.guard import guard
+            from glasshouse.quality.checking.checks import GuardFailure
+            from glasshouse.quality.checking.guard import guard
 
             try:
                 verdict = guard(self.name, tables, self.params.quality, self.root / "reports" / "quality")

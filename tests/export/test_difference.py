@@ -58,6 +58,14 @@ def test_duplicates_pair_one_to_one_by_score() -> None:
     assert compare(mine, other, SIZE_PX).largest == 0.0
 
 
+def test_one_detection_is_partner_of_one_other() -> None:
+    """0.9 + 0.9 against 0.9: a third of all score has no partner."""
+    twice, once = detections([(ONE, 0.9, 0), (ONE, 0.9, 0)]), detections([(ONE, 0.9, 0)])
+    for found in (compare(twice, once, SIZE_PX), compare(once, twice, SIZE_PX)):
+        assert found.unpaired == pytest.approx(1 / 3)
+        assert found.compared == 1
+
+
 def test_boxes_without_area_pair() -> None:
     flat = detections([([0.0, 0.0, 0.0, 30.0], 0.2, 0)])
     assert compare(flat, flat, SIZE_PX).compared == 1

@@ -82,7 +82,10 @@ def test_a_box_that_is_hardly_seen_is_dropped(shift: float, kept: bool) -> None:
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10**6), mosaic=st.sampled_from([0.0, 1.0]))
 def test_boxes_move_with_the_pixels(seed: int, mosaic: float) -> None:
-    """A white rectangle on black in each of eight pictures: where it is white after the move, there its box must be."""
+    """A white rectangle on black in each of eight pictures.
+
+    Where it is white after the move, there its box must be.
+    """
     rng = np.random.default_rng(seed)
     low = rng.integers(0, 40, (8, 2))
     boxes = np.concatenate([low, low + rng.integers(40, 56, (8, 2))], axis=1).astype(np.float32)
@@ -92,7 +95,9 @@ def test_boxes_move_with_the_pixels(seed: int, mosaic: float) -> None:
     plan = plan_of(seed, 2, mosaic, flip=0.5, scale=(0.6, 1.5), translate=0.2)
     moved, labels = move_boxes(plan, boxes[:, None], np.zeros((8, 1), np.int32), 2)
     tiles = pictures[plan.rows]
-    seen = paint(tiles, projections(plan), plan.region_xyxy_px, plan.picture, plan.colour, plan.offset, fill=0)
+    seen = paint(
+        tiles, projections(plan), plan.region_xyxy_px, plan.picture, plan.colour, plan.offset, fill=0
+    )
     seen = np.asarray(seen)
     assert seen.shape == (2, *SIZE, 3)
     for image, image_boxes, image_labels in zip(seen[..., 0], moved, labels, strict=True):

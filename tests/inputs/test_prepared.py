@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from glasshouse.inputs import pixel_shards
-from glasshouse.inputs.prepared import Written, open_prepared, write_prepared
+from glasshouse.inputs.prepare import Written, write_prepared
+from glasshouse.inputs.prepared import open_prepared
 from glasshouse.inputs.resize import resize_picture
 from glasshouse.sources.example import Example, ObjectLabel
 from glasshouse.tables.raw import read_raw, write_raw

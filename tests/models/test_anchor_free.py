@@ -32,7 +32,10 @@ def test_decoding_puts_distances_around_the_cell_centre(head: Head) -> None:
     distances = np.zeros((1, POINTS, 4), np.float32)
     distances[0, 64] = np.log(0.25)
     logits = np.zeros((1, POINTS, 3), np.float32)
-    decoded = {name: np.asarray(value) for name, value in head.decode({"distances": distances, "logits": logits}).items()}
+    decoded = {
+        name: np.asarray(value)
+        for name, value in head.decode({"distances": distances, "logits": logits}).items()
+    }
     assert decoded["boxes"][0, 0] == pytest.approx([0, 0, 12, 12])
     assert decoded["boxes"][0, 64] == pytest.approx([4, 4, 12, 12])
     assert decoded["scores"] == pytest.approx(0.5)
@@ -110,7 +113,15 @@ def test_every_object_gets_at_most_top_k_points_and_a_point_one_object(head: Hea
     objects = np.array([[[0, 0, 40, 40], [20, 20, 64, 64]]], np.float32)
     target_boxes, target_scores, owner = (
         np.asarray(value)
-        for value in assign(rng.uniform(0, 1, (1, 50, 3)).astype(np.float32), boxes, centres, objects, one_hot, reach_px=4, top_k=5)
+        for value in assign(
+            rng.uniform(0, 1, (1, 50, 3)).astype(np.float32),
+            boxes,
+            centres,
+            objects,
+            one_hot,
+            reach_px=4,
+            top_k=5,
+        )
     )
     assert set(owner[0].tolist()) <= {-1, 0, 1}
     assert max((owner == 0).sum(), (owner == 1).sum()) <= 5

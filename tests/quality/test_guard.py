@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from glasshouse.quality.checks import GuardFailure
-from glasshouse.quality.guard import guard
+from glasshouse.quality.checking.checks import GuardFailure
+from glasshouse.quality.checking.guard import guard
+from glasshouse.quality.checking.validation import plain, warm_up
 from glasshouse.quality.learning import summarize_weights
 from glasshouse.quality.suites.evaluate import flatten_metrics
 from glasshouse.quality.suites.preprocess import summarize_pixels
 from glasshouse.quality.suites.split import plan_shares
-from glasshouse.quality.validation import plain, warm_up
 
 BENCH = Path(__file__).parent / "stages" / "download.py"
 
@@ -114,7 +114,7 @@ SCRIPT = """
 import runpy, sys
 from pathlib import Path
 from types import SimpleNamespace
-from glasshouse.quality.guard import guard
+from glasshouse.quality.checking.guard import guard
 heavy = ("great_expectations", "tensorflow", "mlflow", "matplotlib")
 assert [name for name in sys.modules if name.startswith(heavy)] == []
 bench = runpy.run_path(sys.argv[1])

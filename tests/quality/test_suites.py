@@ -13,9 +13,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from glasshouse.params.schema import Quality
-from glasshouse.quality.contract import complete_tables, contract_checks, describe_tables
-from glasshouse.quality.guard import find_suite
-from glasshouse.quality.validation import read_outcomes, validate
+from glasshouse.quality.checking.contract import complete_tables, contract_checks, describe_tables
+from glasshouse.quality.checking.guard import find_suite
+from glasshouse.quality.checking.validation import read_outcomes, validate
 
 HERE = Path(__file__).parent
 STAGES = {path.stem: runpy.run_path(str(path)) for path in sorted((HERE / "stages").glob("*.py"))}
@@ -111,6 +111,17 @@ def test_the_limits_are_those_of_params_yaml(stage):
     quality = getattr(Quality.model_validate(values["quality"]), stage)
     assert sorted(STAGES[stage]["LIMITS"]) == sorted(type(quality).model_fields)
     assert len(find_suite(stage).expectations(quality)) == len(STAGES[stage]["BREAKS"])
+
+
+LIMITS = [(stage, limit) for stage, bench in STAGES.items() for limit in bench["LIMITS"]]
+
+
+@pytest.mark.parametrize(("stage", "limit"), LIMITS)
+def test_every_limit_is_the_limit_of_one_check(stage, limit):
+    limits = STAGES[stage]["LIMITS"]
+    moved = find_suite(stage).expectations(SimpleNamespace(**{**limits, limit: limits[limit] + 1}))
+    pairs = zip(list_checks(stage), moved, strict=True)
+    assert sum(old.expectation != new.expectation for old, new in pairs) == 1
 
 
 @pytest.mark.parametrize(("stage", "check"), CASES)

@@ -176,7 +176,7 @@ from glasshouse.sources.folder import ClassFolders
 from glasshouse.tables.raw import read_raw, write_raw
 from glasshouse.tables.split import split_pictures
 from glasshouse.tables.schema import write_table
-from glasshouse.inputs.prepared import write_prepared
+from glasshouse.inputs.prepare import write_prepared
 from types import SimpleNamespace
 source, out = map(Path, sys.argv[1:])
 write_raw(ClassFolders(source), out / "raw")

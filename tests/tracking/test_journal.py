@@ -115,6 +115,15 @@ def test_a_figure_that_is_not_finite_is_refused_with_a_sentence(tmp_path: Path, 
     assert read_execution(journal.path).epochs == []
 
 
+def test_a_score_that_is_not_finite_is_refused_with_its_key(tmp_path: Path) -> None:
+    scores = {"test": {"mAP_50": 0.5, "per_class": {"a": {"AP": None}}, "ci95": {"mAP_50": [0.4, math.nan]}}}
+    with (
+        Journal(tmp_path, "evaluate", {}) as journal,
+        pytest.raises(ValueError, match=r"evaluate: the score test\.ci95\.mAP_50 must be a finite number"),
+    ):
+        journal.metrics(scores)
+
+
 @pytest.mark.parametrize(
     "name", ["mAP@50", "mAP[.5:.95]", "", "a\nb", "a,b", "/a", "a/", "a//b", ".", "../a"]
 )

@@ -8,7 +8,7 @@ import pytest
 from glasshouse.tracking.digests import Digests
 from glasshouse.tracking.pipeline import find_changed_out, find_stale, read_lock, read_pipeline, read_yaml
 
-AFTER = "is not up to date"
+AFTER = "after "
 
 
 def _stale(project: Any) -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""The two trainings on a small network: what they change, and that a killed one ends as an undisturbed one."""
+"""The two trainings on a small network.
+
+What they change, and that a killed one ends as an undisturbed one.
+"""
 
 from __future__ import annotations
 
@@ -52,11 +55,15 @@ def weights_of(network: Any) -> dict[str, np.ndarray]:
     return {weight.path: np.asarray(weight).copy() for weight in network.full.weights}
 
 
-def run_head(network: Any, pictures: Pictures, ranges: Any, path: Path, key: str = "k", **more: Any) -> list[dict[str, Any]]:
+def run_head(
+    network: Any, pictures: Pictures, ranges: Any, path: Path, key: str = "k", **more: Any
+) -> list[dict[str, Any]]:
     from glasshouse.training.head import train_head
 
     params = SimpleNamespace(**{**vars(HEAD), **more.pop("params", {})})
-    return train_head(network, pictures, params, ranges, seed=3, fill=114, checkpoint=Checkpoint(path, key), **more)
+    return train_head(
+        network, pictures, params, ranges, seed=3, fill=114, checkpoint=Checkpoint(path, key), **more
+    )
 
 
 def run_tune(network: Any, pictures: Pictures, ranges: Any, path: Path, key: str = "k", **more: Any) -> Any:
@@ -65,7 +72,9 @@ def run_tune(network: Any, pictures: Pictures, ranges: Any, path: Path, key: str
     params = SimpleNamespace(**{**vars(TUNE), **more.pop("params", {})})
     scores = iter(range(1, 100))
     more.setdefault("validate", lambda: {"score": next(scores) / 100})
-    return fine_tune(network, pictures, params, ranges, seed=3, fill=114, checkpoint=Checkpoint(path, key), **more)
+    return fine_tune(
+        network, pictures, params, ranges, seed=3, fill=114, checkpoint=Checkpoint(path, key), **more
+    )
 
 
 def die_after(epoch: int) -> Any:
@@ -83,13 +92,20 @@ def assert_same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> Non
 
 @pytest.mark.parametrize("features", ["cached", "live"])
 def test_the_head_learns_and_the_backbone_stays(
-    features: str, squares: Pictures, ranges: Any, model_params: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    features: str,
+    squares: Pictures,
+    ranges: Any,
+    model_params: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".glasshouse").mkdir()
     network = build(model_params)
     before = weights_of(network)
-    history = run_head(network, squares, ranges, tmp_path / "c.npz", params={"features": features, "epochs": 4})
+    history = run_head(
+        network, squares, ranges, tmp_path / "c.npz", params={"features": features, "epochs": 4}
+    )
     after = weights_of(network)
     backbone = {weight.path for weight in network.backbone.weights}
     assert_same({n: before[n] for n in backbone}, {n: after[n] for n in backbone})  # moving statistics too
@@ -111,11 +127,15 @@ def test_a_killed_training_ends_in_the_same_weights(
         assert path.is_file()
         taken_up = build(model_params)
         seen: list[int] = []
-        again, _ = run_tune(taken_up, squares, ranges, path, on_epoch=lambda number, row: seen.append(number))
+        again, _ = run_tune(
+            taken_up, squares, ranges, path, on_epoch=lambda number, row, seen=seen: seen.append(number)
+        )
         assert seen == list(range(epoch + 1, 4))  # it did go on, and not begin anew
         assert_same(weights_of(undisturbed), weights_of(taken_up))
         strip = [{name: value for name, value in row.items() if name != "valid_score"} for row in again]
-        assert strip == [{name: value for name, value in row.items() if name != "valid_score"} for row in history]
+        assert strip == [
+            {name: value for name, value in row.items() if name != "valid_score"} for row in history
+        ]
     assert set(scores) == {"head", "fine_tuned", "kept"}
 
 
@@ -132,7 +152,9 @@ def test_a_checkpoint_of_another_training_is_not_taken_up(
         path.write_bytes(b"")
     seen: list[int] = []
     key = "other" if damage == "another key" else "k"
-    run_tune(build(model_params), squares, ranges, path, key, on_epoch=lambda number, row: seen.append(number))
+    run_tune(
+        build(model_params), squares, ranges, path, key, on_epoch=lambda number, row: seen.append(number)
+    )
     assert seen == [1, 2, 3]
 
 
@@ -142,13 +164,17 @@ def test_the_frozen_head_is_kept_where_fine_tuning_loses(
     network = build(model_params)
     before = weights_of(network)
     falling = iter([0.9, 0.5, 0.4, 0.3, 0.2])
-    _, scores = run_tune(network, squares, ranges, tmp_path / "c.npz", validate=lambda: {"score": next(falling)})
+    _, scores = run_tune(
+        network, squares, ranges, tmp_path / "c.npz", validate=lambda: {"score": next(falling)}
+    )
     assert_same(before, weights_of(network))
     assert scores["kept"] == scores["head"] == {"score": 0.9}
     assert scores["fine_tuned"] == {"score": 0.2}
 
 
-def test_validation_leaves_the_training_alone(squares: Pictures, ranges: Any, model_params: Any, tmp_path: Path) -> None:
+def test_validation_leaves_the_training_alone(
+    squares: Pictures, ranges: Any, model_params: Any, tmp_path: Path
+) -> None:
     often, never = build(model_params), build(model_params)
     run_tune(often, squares, ranges, tmp_path / "a.npz", params={"validate_every": 1})
     run_tune(never, squares, ranges, tmp_path / "b.npz", params={"validate_every": 99})
@@ -174,7 +200,9 @@ def test_only_layers_from_the_named_block_on_learn(
 ) -> None:
     network = build(model_params)
     before = weights_of(network)
-    run_tune(network, squares, ranges, tmp_path / "c.npz", params={"unfreeze_from": "stage4_down", "epochs": 1})
+    run_tune(
+        network, squares, ranges, tmp_path / "c.npz", params={"unfreeze_from": "stage4_down", "epochs": 1}
+    )
     changed = {name for name, value in weights_of(network).items() if (value != before[name]).any()}
     backbone = {weight.path for weight in network.backbone.weights}
     assert {name for name in changed & backbone if not name.startswith(("stage4", "stage5"))} == set()
@@ -193,7 +221,7 @@ def test_a_loss_that_is_no_number_stops_with_a_sentence(
 ) -> None:
     from glasshouse.training.fit import NotFinite
 
-    with pytest.raises(NotFinite, match="epoch 1: .*loss"):
+    with pytest.raises(NotFinite, match=r"epoch 1: .*loss"):
         network = build(model_params)
         network.top.get_layer("head_p3_logits").set_weights(
             [np.full_like(value, np.nan) for value in network.top.get_layer("head_p3_logits").get_weights()]

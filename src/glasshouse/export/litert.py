@@ -31,9 +31,9 @@ def quantize(content: bytes, pixels: Pixels) -> bytes:
     """The float model with weights and activations of its trunk in 8 bits, by static post-training
     quantisation.
 
-    The trunk is everything from which a convolution is still to come. The last convolutions, the decoding and
-    the suppression stay in float32: they are a small part of the time, and box distances in 256 steps cost
-    much of the mAP.
+    The trunk is everything from which a convolution is still to come. The last convolutions, the decoding
+    and the suppression stay in float32: they are a small part of size and time, and coordinates and scores
+    are not held to 256 steps.
 
     Args:
         content: the float32 .tflite file.

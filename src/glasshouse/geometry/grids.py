@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def grid_points(height_px: int, width_px: int, strides: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def grid_points(
+    height_px: int, width_px: int, strides: Sequence[int]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Centres of the cells of several feature maps, finest map first, row by row.
 
     Args:

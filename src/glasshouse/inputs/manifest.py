@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from glasshouse.inputs.prepared import list_pixel_shards, open_prepared
+from glasshouse.inputs.pixel_shards import list_pixel_shards
+from glasshouse.inputs.prepared import open_prepared
 
 SPLITS = ("train", "valid", "test")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from glasshouse.quality.checks import Check, Column
-from glasshouse.quality.expect import between, filled, greater, unique
+from glasshouse.quality.checking.checks import Check, Column
+from glasshouse.quality.checking.expect import between, filled, greater, unique
 
 CORNERS = ("x_min_px", "y_min_px", "x_max_px", "y_max_px")
 BOX = tuple(Column(corner, "number") for corner in CORNERS)

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from glasshouse.quality.checks import Check, Table, columns
-from glasshouse.quality.expect import between, equal, filled, one_of, unique
+from glasshouse.quality.checking.checks import Check, Table, columns
+from glasshouse.quality.checking.expect import between, equal, filled, one_of, unique
 
 MAIN_METRICS = ("mAP_50_95", "accuracy")  # by which models are compared: detect, classify
 MODELS = ("baseline", "head", "fine_tuned", "kept")

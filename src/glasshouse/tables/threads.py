@@ -10,8 +10,7 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Pillow, hashlib and NumPy let go of the interpreter lock, so two threads fill two cores; more would hold
-# more pictures.
+# Pillow decodes and resizes without the interpreter lock, so threads do; two, so that few pictures are held.
 THREADS = 2
 
 

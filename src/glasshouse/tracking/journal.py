@@ -60,7 +60,7 @@ class Journal:
         self._write("guard", passed=passed, message=message)
 
     def metrics(self, metrics: Mapping[str, Any]) -> None:
-        """The scores of the state, nested as in metrics.json; raises ValueError for one that is not finite."""
+        """The scores, nested as in metrics.json; raises ValueError where one is not finite."""
         for name in _name_not_finite(metrics, ""):
             raise ValueError(
                 f"{self.stage}: the score {name} must be a finite number, or null where undefined."

@@ -33,6 +33,7 @@ PAGES = {
 }  # artifact folder -> folder
 PAGE_KINDS = (".html", ".json", ".png", ".svg", ".jpg", ".jpeg", ".csv", ".txt")
 NOT_PAGES = ("predictions.json", "ground_truth.json")  # large, and of use only beside DVC's other files
+NOT_SCORES = ("protocol",)  # how it was measured: numbers, but none to compare runs by
 SPLIT_PREFIXES = {"test": "", "valid": "valid_"}
 
 
@@ -93,6 +94,8 @@ def flatten_scores(document: Mapping[str, Any], where: str) -> dict[str, float]:
 def _leaves(block: Mapping[str, Any], above: str) -> Iterator[tuple[str, float]]:
     """Numbers below `block`; a score that is not defined (null) has none."""
     for name, value in block.items():
+        if name in NOT_SCORES:
+            continue
         if name == "ci95":
             yield from _interval_ends(value, above)
         elif isinstance(value, Mapping):
@@ -144,8 +147,9 @@ def _out_digests(lock: Mapping[str, Locked], stale: Mapping[str, str]) -> dict[s
 
 
 def _faults(stale: Mapping[str, str], absent: Mapping[str, str | None]) -> Iterator[str]:
-    for stage, reason in stale.items():
-        yield f"{stage} is not up to date ({reason}): run `dvc repro`, then `glasshouse runs sync`"
+    if stale:
+        said = ", ".join(f"{stage} ({reason})" for stage, reason in stale.items())
+        yield f"not up to date: {said}: run `dvc repro`, then `glasshouse runs sync`"
     for stage, path in absent.items():
         if path is not None:
             yield f"{path} is not on disk as {stage} wrote it: run `dvc checkout` (or `dvc pull`)"

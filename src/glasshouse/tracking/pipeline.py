@@ -140,7 +140,7 @@ def _differences(
     for dep in stage.deps:
         maker = _maker(dep, made)
         if maker in stale:
-            yield f"stage {maker} before it is not up to date"
+            yield f"after {maker}"
         elif dep in made:  # the maker's own lock says what lies there: no need to read it again
             if lock[made[dep]].outs.get(dep) != locked.deps.get(dep):
                 yield f"{dep} was made anew since it ran"

@@ -1,7 +1,8 @@
 """Rebuilds the backbone that ships with the project, from a drawn world without flowers.
 
-The backbone learns as part of a detector of textured shapes; neck and head are thrown away. `make pretrain` runs this and writes
-`src/glasshouse/models/weights/BACKBONE.weights.h5`; docs/results.md shows what it cost and what it gives.
+The backbone learns as part of a detector of textured shapes; neck and head are thrown away. `make pretrain`
+runs this and writes `src/glasshouse/models/weights/BACKBONE.weights.h5`; docs/results.md shows what it cost
+and what it gives.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--backbone", default="csp_compact", help="file in models/backbones/")
     parser.add_argument("--pictures", type=int, default=10_000, help="how many to draw")
     parser.add_argument("--size-px", type=int, default=128, help="side of the pictures")
-    parser.add_argument("--epochs", type=int, default=14)
+    parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--out", type=Path, help="default: where `weights: builtin` looks")
     asked = parser.parse_args(arguments)
@@ -130,7 +131,7 @@ def pretrain(
 
 def shape_detector(backbone: str) -> Model:
     """The detector that the backbone is trained in."""
-    parts = {
+    parts: dict[str, dict[str, Any]] = {
         "backbones": {"name": backbone, "weights": "none"},
         "necks": {"name": "top_down", "channels": 64},
         "heads": {"name": "anchor_free"},

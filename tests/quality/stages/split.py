@@ -6,7 +6,7 @@ LIMITS = {"ratio_tolerance": 0.02, "class_mix_tolerance": 0.10}
 
 
 def make_tables():
-    """40 pictures, two classes by turns: 28 train, 8 valid, 4 test; 1 and 2 are near, 3 and 4 exact copies."""
+    """40 pictures, two classes by turns: 28 train, 8 valid, 4 test; 1, 2 are near, 3, 4 exact copies."""
     ids = list(range(1, 41))
     images = pd.DataFrame(
         {

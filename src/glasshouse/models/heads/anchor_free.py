@@ -73,7 +73,6 @@ class Head:
             outputs,
             1,
             bias_initializer=keras.initializers.Constant(bias),
-            kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
             name=name,
         )(x)
         return keras.layers.Reshape((-1, outputs), dtype="float32", name=f"{name}_flat")(

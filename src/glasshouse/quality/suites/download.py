@@ -8,8 +8,18 @@ from typing import Any
 import pandas as pd
 
 from glasshouse.quality.boxes import BOX, box_checks, measure_boxes
-from glasshouse.quality.checks import Check, Table, columns
-from glasshouse.quality.expect import between, empty, equal, filled, matching, one_of, row_count, true, unique
+from glasshouse.quality.checking.checks import Check, Table, columns
+from glasshouse.quality.checking.expect import (
+    between,
+    empty,
+    equal,
+    filled,
+    matching,
+    one_of,
+    row_count,
+    true,
+    unique,
+)
 
 EIGHT_BIT_MODES = (
     "1",

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from glasshouse.quality.boxes import BOX, CORNERS, ROUNDING_PX, measure_boxes
-from glasshouse.quality.checks import Check, Table, columns
-from glasshouse.quality.expect import between, equal, filled, greater, row_count, unique
+from glasshouse.quality.checking.checks import Check, Table, columns
+from glasshouse.quality.checking.expect import between, equal, filled, greater, row_count, unique
 from glasshouse.quality.learning import MAIN_METRICS
 
 SPLITS = ("valid", "test")

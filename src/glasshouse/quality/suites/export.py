@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from glasshouse.quality.checks import Check, Table, columns
-from glasshouse.quality.expect import between, equal, filled, unique
+from glasshouse.quality.checking.checks import Check, Table, columns
+from glasshouse.quality.checking.expect import between, equal, filled, unique
 from glasshouse.quality.learning import MAIN_METRICS
 
 TABLES = (

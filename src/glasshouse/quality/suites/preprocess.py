@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from glasshouse.quality.boxes import BOX, CORNERS, box_checks, measure_boxes
-from glasshouse.quality.checks import Check, Table, columns
-from glasshouse.quality.expect import between, equal, filled, greater, one_of, true, unique
+from glasshouse.quality.checking.checks import Check, Table, columns
+from glasshouse.quality.checking.expect import between, equal, filled, greater, one_of, true, unique
 
 MOVED_PX = (
     0.05  # how far a box may lie from where the picture's own transform puts it: rounding, never a pixel

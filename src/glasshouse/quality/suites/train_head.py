@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from glasshouse.quality.checks import Check, Table
-from glasshouse.quality.expect import between, greater
+from glasshouse.quality.checking.checks import Check, Table
+from glasshouse.quality.checking.expect import between, greater
 from glasshouse.quality.learning import (
     HISTORY,
     SCORES,

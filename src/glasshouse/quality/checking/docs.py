@@ -13,7 +13,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glasshouse.quality.checks import Outcome, Verdict
+from glasshouse.quality.checking.checks import Outcome, Verdict
 
 if TYPE_CHECKING:
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from glasshouse.quality.checks import Outcome, Verdict
+from glasshouse.quality.checking.checks import Outcome, Verdict
 
 SHOWN_ROWS = 10  # of a finding in the terminal; the report holds more
 

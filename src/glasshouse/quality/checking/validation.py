@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from glasshouse.quality.checks import KEPT_ROWS, Check, Outcome
+from glasshouse.quality.checking.checks import KEPT_ROWS, Check, Outcome
 
 if TYPE_CHECKING:
     from great_expectations.core.batch_definition import BatchDefinition

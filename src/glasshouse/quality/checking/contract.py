@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 from pandas.api import types
 
-from glasshouse.quality.checks import Check, Column, Table
-from glasshouse.quality.expect import between, filled, greater, true
+from glasshouse.quality.checking.checks import Check, Column, Table
+from glasshouse.quality.checking.expect import between, filled, greater, true
 
 NAMED_GAPS = 10  # rows without a value that are named for each column
 _NAMING = ("_id", "name", "epoch", "split", "format", "metric", "model")  # ends of columns that tell a row

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import tensorflow_datasets as tfds  # type: ignore[import-untyped]
+import tensorflow_datasets as tfds
 
 from glasshouse.sources.blooms.scene import CATEGORIES
 from glasshouse.sources.blooms.source import Blooms as BloomsSource

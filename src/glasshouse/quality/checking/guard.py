@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, cast
 import pandas as pd
 
 from glasshouse.quality import suites
-from glasshouse.quality.checks import GuardFailure, Suite, Verdict
-from glasshouse.quality.contract import complete_tables, contract_checks, describe_tables
-from glasshouse.quality.docs import write_docs
-from glasshouse.quality.report import say_failure, say_warning, write_report
-from glasshouse.quality.validation import import_expectations, read_outcomes, validate
+from glasshouse.quality.checking.checks import GuardFailure, Suite, Verdict
+from glasshouse.quality.checking.contract import complete_tables, contract_checks, describe_tables
+from glasshouse.quality.checking.docs import write_docs
+from glasshouse.quality.checking.report import say_failure, say_warning, write_report
+from glasshouse.quality.checking.validation import import_expectations, read_outcomes, validate
 
 if TYPE_CHECKING:
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
