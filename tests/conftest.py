@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from glasshouse.tracking.digests import Digests
-from glasshouse.tracking.journal import Journal, state_folder
-from glasshouse.tracking.page import write_page
-from glasshouse.tracking.pipeline import look_up, read_pipeline, read_yaml
-from glasshouse.tracking.state import read_state
+from glasshouse.journal.digests import Digests
+from glasshouse.journal.journal import Journal, state_folder
+from glasshouse.journal.page import write_page
+from glasshouse.journal.pipeline import look_up, read_pipeline, read_yaml
+from glasshouse.journal.state import read_state
 
 REPOSITORY = Path(__file__).parents[1]
 SCORES = {
@@ -186,7 +186,7 @@ def killed(project: Project) -> Callable[[str, dict[int, float]], Path]:
         lines = [
             "import sys, time",
             "from pathlib import Path",
-            "from glasshouse.tracking.journal import Journal",
+            "from glasshouse.journal.journal import Journal",
             f"journal = Journal(Path({str(folder)!r}), {stage!r}, {{}})",
             *(f"journal.epoch({step}, {{'loss': {loss}}})" for step, loss in losses.items()),
             "print(journal.path, flush=True)",

@@ -12,8 +12,8 @@ import pytest
 from glasshouse.cli import main
 from glasshouse.commands.architectures import read_first_sentence
 from glasshouse.commands.times import align, draw_table
+from glasshouse.journal.journal import read_executions
 from glasshouse.params import part_names
-from glasshouse.tracking.journal import read_executions
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 HEAVY = {

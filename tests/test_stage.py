@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from glasshouse.journal.digests import Digests
+from glasshouse.journal.journal import Execution, read_executions
 from glasshouse.stage import Clock, Stage, is_expected, say_fault, seconds_since_process_start, stage
-from glasshouse.tracking.digests import Digests
-from glasshouse.tracking.journal import Execution, read_executions
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -64,7 +64,7 @@ EXPECTED = {
         "download: x.yaml has 0 fault",
     ),
     "a ValueError that a room raises": (
-        "from glasshouse.tracking import journal\njournal.check_metrics({'loss': float('nan')}, 'epoch 3')",
+        "from glasshouse.journal import journal\njournal.check_metrics({'loss': float('nan')}, 'epoch 3')",
         "download: epoch 3: loss must be a finite number",
     ),
     "a file that is missing": ("open('data/nothing')", "download: data/nothing: No such file or directory."),
@@ -90,7 +90,7 @@ UNEXPECTED = {
     "a fault of the program": ("{}['x']", "KeyError"),
     "a ValueError of elsewhere": ("int('x')", "ValueError"),
     "a ValueError out of compiled code below a room": (
-        "from glasshouse.tracking.journal import check_metrics\ncheck_metrics({'loss': 'high'}, 'epoch 3')",
+        "from glasshouse.journal.journal import check_metrics\ncheck_metrics({'loss': 'high'}, 'epoch 3')",
         "could not convert string to float",
     ),
 }
@@ -261,7 +261,7 @@ def test_a_stage_needs_no_heavy_package(project: Any, script: Run) -> None:
         "pyarrow",
         "matplotlib",
     }
-    assert "glasshouse.tracking.journal" in loaded
+    assert "glasshouse.journal.journal" in loaded
 
 
 def test_stages_leave_nothing_but_what_git_ignores(project: Any, script: Run) -> None:

@@ -20,14 +20,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from glasshouse.journal.digests import Digests
+from glasshouse.journal.git import read_commit
+from glasshouse.journal.journal import Journal, merge_epochs, read_executions
+from glasshouse.journal.live import Live, is_wanted
+from glasshouse.journal.page import write_page
+from glasshouse.journal.pipeline import PARAMS, look_up, read_pipeline, read_yaml
+from glasshouse.journal.state import digest_values, read_state
 from glasshouse.params import View, read_view
-from glasshouse.tracking.digests import Digests
-from glasshouse.tracking.git import read_commit
-from glasshouse.tracking.journal import Journal, merge_epochs, read_executions
-from glasshouse.tracking.live import Live, is_wanted
-from glasshouse.tracking.page import write_page
-from glasshouse.tracking.pipeline import PARAMS, look_up, read_pipeline, read_yaml
-from glasshouse.tracking.state import digest_values, read_state
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from glasshouse.journal.git import ask_git, has_changes, read_commit
 from glasshouse.params import check
-from glasshouse.tracking.git import ask_git, has_changes, read_commit
 from glasshouse.tracking.store import StoreAway, knock, locate_store
 
 PACKAGES = ("dvc", "mlflow", "great-expectations", "keras", "numpy", "pandas", "pyarrow", "onnxruntime")

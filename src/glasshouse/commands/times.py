@@ -6,9 +6,9 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
+from glasshouse.journal.journal import Execution, list_stages, list_states, read_executions, state_folder
+from glasshouse.journal.state import read_state
 from glasshouse.params import STAGE_KEYS
-from glasshouse.tracking.journal import Execution, list_stages, list_states, read_executions, state_folder
-from glasshouse.tracking.state import read_state
 
 WORK = "work"  # drawing, training, predicting: all other phases are overhead
 FIRST_PHASES = ("import", WORK, "guard", "track")

@@ -1,1 +1,1 @@
-"""What ran and what came of it: files are the truth (state, journal), MLflow is their mirror."""
+"""The mirror of the journal and the files in MLflow; the files stay the truth."""

@@ -7,9 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-from glasshouse.tracking.journal import read_about, read_executions
+from glasshouse.journal.journal import read_about, read_executions
+from glasshouse.journal.pipeline import PARAMS, look_up, read_yaml
 from glasshouse.tracking.mirror import STATUSES, Mirror
-from glasshouse.tracking.pipeline import PARAMS, look_up, read_yaml
 from glasshouse.tracking.store import DURING_TRAINING, StoreAway, alone, locate_store, spoken
 
 POLL_SECONDS = 0.25

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
+from glasshouse.journal.pipeline import PARAMS, look_up, read_yaml
 from glasshouse.tracking.mirror import KIND, STATE
-from glasshouse.tracking.pipeline import PARAMS, look_up, read_yaml
 from glasshouse.tracking.store import AFTERWARDS, connect, locate_store, spoken
 
 SCORES = ("mAP_50_95", "mAP_50", "accuracy")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glasshouse.tracking.journal import (
+from glasshouse.journal.journal import (
     Execution,
     list_stages,
     list_states,

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from glasshouse.tracking.digests import Digests
-from glasshouse.tracking.journal import check_metrics
-from glasshouse.tracking.pipeline import (
+from glasshouse.journal.digests import Digests
+from glasshouse.journal.journal import check_metrics
+from glasshouse.journal.pipeline import (
     PARAMS,
     Locked,
     Pipeline,

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glasshouse.tracking.digests import Digests
-from glasshouse.tracking.git import has_changes, read_commit
-from glasshouse.tracking.journal import list_states, read_executions, state_folder
+from glasshouse.journal.digests import Digests
+from glasshouse.journal.git import has_changes, read_commit
+from glasshouse.journal.journal import list_states, read_executions, state_folder
+from glasshouse.journal.page import write_page
+from glasshouse.journal.pipeline import PARAMS, look_up, read_yaml
+from glasshouse.journal.state import read_state
 from glasshouse.tracking.mirror import Mirror
 from glasshouse.tracking.outcome import MANIFEST, NETWORK, Outcome, flatten_scores, read_outcome
-from glasshouse.tracking.page import write_page
-from glasshouse.tracking.pipeline import PARAMS, look_up, read_yaml
 from glasshouse.tracking.registry import register
-from glasshouse.tracking.state import read_state
 from glasshouse.tracking.store import AFTERWARDS, Patience, Store, alone, locate_store, spoken
 
 if TYPE_CHECKING:

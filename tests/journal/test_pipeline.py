@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from glasshouse.tracking.digests import Digests
-from glasshouse.tracking.pipeline import find_changed_out, find_stale, read_lock, read_pipeline, read_yaml
+from glasshouse.journal.digests import Digests
+from glasshouse.journal.pipeline import find_changed_out, find_stale, read_lock, read_pipeline, read_yaml
 
 AFTER = "after "
 

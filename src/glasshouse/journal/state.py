@@ -18,8 +18,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from glasshouse.tracking.digests import Digests
-from glasshouse.tracking.pipeline import PARAMS, look_up, read_pipeline, read_yaml
+from glasshouse.journal.digests import Digests
+from glasshouse.journal.pipeline import PARAMS, look_up, read_pipeline, read_yaml
 
 OUTSIDE = "tracking"  # the block of params.yaml that is no part of a state
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from glasshouse.tracking.digests import Digests
+from glasshouse.journal.digests import Digests
 
 PARAMS = "params.yaml"
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from glasshouse.tracking.digests import REMEMBERED_FROM_BYTES, Digests
-from glasshouse.tracking.pipeline import read_lock, read_pipeline
+from glasshouse.journal.digests import REMEMBERED_FROM_BYTES, Digests
+from glasshouse.journal.pipeline import read_lock, read_pipeline
 
 
 def test_a_file_has_its_md5_and_what_is_not_there_has_none(tmp_path: Path) -> None:

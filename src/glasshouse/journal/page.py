@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from glasshouse.journal.journal import ABOUT, state_folder, write_about
+from glasshouse.journal.pipeline import PARAMS
+from glasshouse.journal.state import State
 from glasshouse.params import flatten, read_params
-from glasshouse.tracking.journal import ABOUT, state_folder, write_about
-from glasshouse.tracking.pipeline import PARAMS
-from glasshouse.tracking.state import State
 
 
 def write_page(root: Path, state: State) -> Path:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glasshouse.tracking.journal import (
+from glasshouse.journal.journal import (
     Epoch,
     Execution,
     Journal,
@@ -69,7 +69,7 @@ def test_reading_its_own_journal_keeps_a_process_alive_to_others(
     tmp_path: Path, run_python: Callable[..., Any]
 ) -> None:
     """POSIX locks vanish when a process closes any descriptor of the file: it must not touch its own."""
-    code = "import sys; from pathlib import Path; from glasshouse.tracking.journal import read_execution; "
+    code = "import sys; from pathlib import Path; from glasshouse.journal.journal import read_execution; "
     code += "print(read_execution(Path(sys.argv[1])).status)"
     with Journal(tmp_path, "split", {}) as journal:
         assert read_execution(journal.path).status == "running"

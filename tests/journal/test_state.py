@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from glasshouse.tracking.state import read_state
+from glasshouse.journal.state import read_state
 
 UNCHANGING: dict[str, Callable[[Any], None]] = {
     "the block tracking": lambda project: project.set("experiment: glasshouse", "experiment: other"),
@@ -78,7 +78,7 @@ def test_the_same_in_another_process_and_folder(
     other = tmp_path / "other"
     other.mkdir()
     make_project(other)
-    code = "from pathlib import Path; import glasshouse.tracking.state as s; print(s.read_state(Path()).id)"
+    code = "from pathlib import Path; import glasshouse.journal.state as s; print(s.read_state(Path()).id)"
     answer = run_python("-c", code, cwd=other, PYTHONHASHSEED="5")
     assert answer.stdout.strip() == read_state(project.root).id
 

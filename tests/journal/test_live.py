@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from glasshouse.tracking.live import LAST_SECONDS
+from glasshouse.journal.live import LAST_SECONDS
 from glasshouse.tracking.sync import sync
 
 STAGE = """
