@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from glasshouse.inputs.stream import Pictures, batch_rows, steps_per_epoch, training_stream
+from glasshouse.inputs.stream import Pictures, TrainingStream, batch_rows, steps_per_epoch
 
 
 class Pixels:
@@ -36,16 +36,8 @@ def pictures(count: int = 10) -> Pictures:
 
 
 def stream(first: int, last: int, seed: int = 1) -> list[Any]:
-    batches = training_stream(
-        pictures(),
-        batch_size=4,
-        seed=seed,
-        augment=AUGMENT,
-        mosaic=lambda epoch: 0.5,
-        encode=lambda labels: labels,
-        first_step=first,
-        last_step=last,
-        fill=114,
+    batches = TrainingStream(pictures(), 4, seed, AUGMENT, lambda epoch: 0.5, lambda labels: labels, 114)(
+        first, last
     )
     return [(x.numpy(), {name: value.numpy() for name, value in y.items()}) for x, y in batches]
 
@@ -92,15 +84,7 @@ def test_pixels_keep_their_range_and_labels_their_padding() -> None:
 
 @pytest.mark.parametrize("count", [1, 4])
 def test_tiny_sets_stream_too(count: int) -> None:
-    batches = training_stream(
-        pictures(count),
-        batch_size=4,
-        seed=1,
-        augment=AUGMENT,
-        mosaic=lambda epoch: 1.0,
-        encode=lambda labels: labels,
-        first_step=0,
-        last_step=2,
-        fill=0,
+    batches = TrainingStream(pictures(count), 4, 1, AUGMENT, lambda epoch: 1.0, lambda labels: labels, 0)(
+        0, 2
     )
     assert [x.shape for x, _ in batches] == [(4, 32, 32, 3)] * 2

@@ -73,91 +73,59 @@ def batch_rows(pictures: int, batch_size: int, seed: int, step: int) -> NDArray[
     return np.take(order, np.arange(place * batch_size, (place + 1) * batch_size), mode="wrap")
 
 
-def training_stream(
-    pictures: Pictures,
-    *,
-    batch_size: int,
-    seed: int,
-    augment: Augment,
-    mosaic: Callable[[int], float],
-    encode: Callable[[dict[str, Any]], dict[str, Any]],
-    first_step: int,
-    last_step: int,
-    fill: float,
-) -> Any:
-    """A tf.data stream of (pixels (B, H, W, 3) float32 0..255, targets).
+@dataclass(frozen=True)
+class TrainingStream:
+    """Batches for training; called with (first step, last step) it gives a tf.data stream of exactly these.
 
-    Args:
-        pictures: what to draw from.
-        batch_size: B.
-        seed: of order and augmentation.
-        augment: ranges.
-        mosaic: probability of a mosaic as a function of the epoch, from 0.
-        encode: the head's, from a batch of labels to targets.
-        first_step: number of the first batch, from 0.
-        last_step: exclusive.
-        fill: level, 0..255, of what lies outside a moved picture.
+    pictures: what to draw from.  batch_size: B.  seed: of order and augmentation.  augment: ranges.
+    mosaic: probability of a mosaic as a function of the epoch, from 0.  encode: the head's, from a batch of
+    labels to targets.  fill: level, 0..255, of what lies outside a moved picture.
     """
-    import tensorflow as tf
 
-    steps = steps_per_epoch(len(pictures), batch_size)
-    slots = 4 * pictures.labels.shape[1]
+    pictures: Pictures
+    batch_size: int
+    seed: int
+    augment: Augment
+    mosaic: Callable[[int], float]
+    encode: Callable[[dict[str, Any]], dict[str, Any]]
+    fill: float
 
-    def draw(step: NDArray[np.int64]) -> tuple[NDArray[Any], ...]:
-        number = int(step)
-        rows = batch_rows(len(pictures), batch_size, seed, number)
-        rng = np.random.default_rng([seed, 1, number])
-        plan = draw_plan(rng, rows, len(pictures), pictures.size, augment, mosaic=mosaic(number // steps))
-        boxes, labels = move_boxes(plan, pictures.boxes_xyxy_px, pictures.labels, batch_size)
-        label = pictures.label[rows] if pictures.label is not None else np.full(batch_size, -1, np.int32)
+    @property
+    def steps(self) -> int:
+        """Batches in an epoch."""
+        return steps_per_epoch(len(self.pictures), self.batch_size)
+
+    def draw(self, step: int) -> tuple[NDArray[Any], ...]:
+        """Batch `step` before its pixels are moved: tiles and what `paint` does to them, then the labels."""
+        pictures = self.pictures
+        rows = batch_rows(len(pictures), self.batch_size, self.seed, step)
+        rng = np.random.default_rng([self.seed, 1, step])
+        mosaic = self.mosaic(step // self.steps)
+        plan = draw_plan(rng, rows, len(pictures), pictures.size, self.augment, mosaic=mosaic)
+        boxes, labels = move_boxes(plan, pictures.boxes_xyxy_px, pictures.labels, self.batch_size)
+        label = pictures.label[rows] if pictures.label is not None else np.full(len(rows), -1, np.int32)
         tiles = pictures.pixels.gather(plan.rows)
-        return (
-            tiles,
-            projections(plan),
-            plan.region_xyxy_px,
-            plan.picture.astype(np.int32),
-            plan.colour,
-            plan.offset,
-            boxes,
-            labels,
-            label,
-        )
+        moves = (projections(plan), plan.region_xyxy_px, plan.picture.astype(np.int32))
+        return (tiles, *moves, plan.colour, plan.offset, boxes, labels, label)
 
-    shapes = [
-        (None, *pictures.size, 3),
-        (None, 8),
-        (None, 4),
-        (None,),
-        (batch_size, 3, 3),
-        (batch_size, 3),
-        (batch_size, slots, 4),
-        (batch_size, slots),
-        (batch_size,),
-    ]
-    types = [
-        tf.uint8,
-        tf.float32,
-        tf.float32,
-        tf.int32,
-        tf.float32,
-        tf.float32,
-        tf.float32,
-        tf.int32,
-        tf.int32,
-    ]
+    def __call__(self, first_step: int, last_step: int) -> Any:
+        """Batches first_step (from 0) to last_step - 1: (pixels (B, H, W, 3) float32 0..255, targets)."""
+        import tensorflow as tf
 
-    def load(step: Any) -> tuple[Any, ...]:
-        values = tf.numpy_function(draw, [step], types, stateful=False)
-        return tuple(tf.ensure_shape(value, shape) for value, shape in zip(values, shapes, strict=True))
+        batch, size = self.batch_size, self.pictures.size
+        sample = self.draw(first_step)
+        types = [tf.as_dtype(array.dtype) for array in sample]
+        # How many tiles a batch needs differs from one to the next: mosaics take four.
+        shapes = [(None, *array.shape[1:]) for array in sample[:4]] + [array.shape for array in sample[4:]]
 
-    def finish(*values: Any) -> tuple[Any, Any]:
-        *tiles, boxes, labels, label = values
-        pixels = tf.ensure_shape(paint(*tiles, fill=fill), (batch_size, *pictures.size, 3))
-        return pixels, encode({"boxes": boxes, "labels": labels, "label": label})
+        def load(step: Any) -> tuple[Any, ...]:
+            values = tf.numpy_function(lambda number: self.draw(int(number)), [step], types, stateful=False)
+            return tuple(tf.ensure_shape(value, shape) for value, shape in zip(values, shapes, strict=True))
 
-    stream = (
-        tf.data.Dataset.range(first_step, last_step)
-        .map(load, num_parallel_calls=1)
-        .map(finish, num_parallel_calls=2)
-    )
-    return stream.prefetch(4)
+        def finish(*values: Any) -> tuple[Any, Any]:
+            *tiles, boxes, labels, label = values
+            pixels = tf.ensure_shape(paint(*tiles, fill=self.fill), (batch, *size, 3))
+            return pixels, self.encode({"boxes": boxes, "labels": labels, "label": label})
+
+        steps = tf.data.Dataset.range(first_step, last_step)
+        return steps.map(load, num_parallel_calls=1).map(finish, num_parallel_calls=2).prefetch(4)

@@ -1,1 +1,1 @@
-"""What ran, on what: the state of the pipeline, its digests, and the journal of every stage. Nothing here knows MLflow."""
+"""What ran, on what: the pipeline's state, its digests, every stage's journal. Nothing here knows MLflow."""

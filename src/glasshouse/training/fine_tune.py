@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from glasshouse.inputs.stream import Pictures, steps_per_epoch, training_stream
+from glasshouse.inputs.stream import Pictures, TrainingStream
 from glasshouse.models.network import Network, freeze
 from glasshouse.params import Augment, FineTune
 from glasshouse.training.checkpoints import Checkpoint
@@ -46,24 +45,13 @@ def fine_tune(
     main_score = next(iter(before := validate()))
     head_weights = [weight.numpy() for weight in network.full.weights]
     freeze(network, params.unfreeze_from, batch_norm=params.batch_norm)
-    steps = steps_per_epoch(len(pictures), params.batch_size)
     has_boxes = pictures.label is None
 
     def mosaic(epoch: int) -> float:
         return augment.mosaic if has_boxes and epoch < params.epochs - augment.mosaic_off_epochs else 0.0
 
-    def stream(first: int, last: int) -> Any:
-        return training_stream(
-            pictures,
-            batch_size=params.batch_size,
-            seed=seed,
-            augment=augment,
-            mosaic=mosaic,
-            encode=network.head.encode,
-            first_step=first,
-            last_step=last,
-            fill=fill,
-        )
+    stream = TrainingStream(pictures, params.batch_size, seed, augment, mosaic, network.head.encode, fill)
+    steps = stream.steps
 
     def validated(epoch: int) -> Row:
         due = epoch % params.validate_every == 0 or epoch == params.epochs

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from glasshouse.inputs.features import cache_features
-from glasshouse.inputs.stream import Pictures, steps_per_epoch, training_stream
+from glasshouse.inputs.stream import Pictures, TrainingStream
 from glasshouse.models.network import Network, freeze
 from glasshouse.params import Augment, TrainHead
 from glasshouse.training.checkpoints import Checkpoint
@@ -48,27 +48,16 @@ def train_head(
         The history, one row an epoch.
     """
     freeze(network, None)
-    steps = steps_per_epoch(len(pictures), params.batch_size)
-
-    def live(first: int, last: int) -> Any:
-        return training_stream(
-            pictures,
-            batch_size=params.batch_size,
-            seed=seed,
-            augment=augment,
-            mosaic=lambda epoch: 0.0,
-            encode=network.head.encode,
-            first_step=first,
-            last_step=last,
-            fill=fill,
-        )
-
+    live = TrainingStream(
+        pictures, params.batch_size, seed, augment, lambda epoch: 0.0, network.head.encode, fill
+    )
+    steps, model = live.steps, network.full
+    stream: Callable[[int, int], Any] = live
     if params.features == "cached":
-        cache = cache_features(network.backbone, live(0, params.variants * steps), params.variants * steps)
-        stream: Callable[[int, int], Any] = partial(cache.stream, steps, params.batch_size, seed)
+        variants = params.variants * steps
+        cache = cache_features(network.backbone, live(0, variants), variants)
+        stream = partial(cache.stream, steps, params.batch_size, seed)
         model = network.top
-    else:
-        stream, model = live, network.full
     learner = Learner(model, network)
     total = params.epochs * steps
     optimizer = build_optimizer(

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glasshouse.inputs.stream import Pictures, steps_per_epoch, training_stream
+from glasshouse.inputs.stream import Pictures, TrainingStream
 from glasshouse.models.catalog import find_part
 from glasshouse.params import Augment, Model, builtin_weights_path
 from glasshouse.sources.decode import decode_picture
@@ -97,21 +97,12 @@ def pretrain(
         shape_detector(backbone), height_px=size_px, width_px=size_px, classes=len(world.categories)
     )
     freeze(network, "all")
-    steps = steps_per_epoch(pictures, BATCH)
 
-    def stream(first: int, last: int) -> Any:
-        return training_stream(
-            drawn,
-            batch_size=BATCH,
-            seed=seed,
-            augment=AUGMENT,
-            mosaic=lambda epoch: AUGMENT.mosaic if epoch < epochs - AUGMENT.mosaic_off_epochs else 0.0,
-            encode=network.head.encode,
-            first_step=first,
-            last_step=last,
-            fill=114,
-        )
+    def mosaic(epoch: int) -> float:
+        return AUGMENT.mosaic if epoch < epochs - AUGMENT.mosaic_off_epochs else 0.0
 
+    stream = TrainingStream(drawn, BATCH, seed, AUGMENT, mosaic, network.head.encode, 114)
+    steps = stream.steps
     optimizer = build_optimizer(
         learning_rate=PEAK_RATE,
         warmup_steps=steps // 2,
