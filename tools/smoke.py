@@ -1,143 +1,165 @@
 """Runs the whole pipeline on a tiny set, in a copy of the project: nobody's data or models are touched.
 
-python tools/smoke.py            the copy is removed afterwards
-python tools/smoke.py --keep     the copy stays for a look
+python tools/smoke.py              boxes on drawn flowers, then labels on a folder of photos, some damaged
+python tools/smoke.py detect       one of the two (detect, classify)
+python tools/smoke.py --keep       the copy stays for a look
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
+from mirror_checks import check_model, check_parents, check_whole_run
+from project_copy import GLASSHOUSE, TINY, ProjectCopy, TrialFailure, stages_run
 
-ROOT = Path(__file__).resolve().parents[1]
-
-# Small enough for a minute; limits that a net trained for seconds cannot keep are opened, all others stand.
-TINY: dict[str, Any] = {
-    "dataset.blooms.pictures": 80,
-    "dataset.blooms.size_px": 96,
-    "preprocess.height_px": 64,
-    "preprocess.width_px": 64,
-    "train_head.epochs": 1,
-    "train_head.variants": 1,
-    "fine_tune.epochs": 1,
-    "fine_tune.warmup_epochs": 0,
-    "augment.mosaic_off_epochs": 1,
-    "evaluate.bootstrap_rounds": 50,
-    "evaluate.gallery_pictures": 4,
-    "export.calibration_pictures": 8,
-    "export.latency_runs": 2,
-    "export.tolerance_int8_map": 1.0,
-    "quality.download.min_class_pictures": 1,
-    "quality.split.ratio_tolerance": 0.1,
-    "quality.train_head.max_final_loss_ratio": 10.0,
-    "quality.fine_tune.max_valid_drop": 1.0,
-    "quality.evaluate.min_score": 0.0,
-}
+LARGEST_GAP = 1e-6  # between metrics.json and pycocotools
+COCO_STATS = {"mAP_50_95": 0, "mAP_50": 1, "mAP_75": 2, "AR_100": 8}  # place in COCOeval.stats
 SCORES = {"detect": ("mAP_50_95", "mAP_50", "mAP_75", "mean_iou", "AR_100"), "classify": ("accuracy",)}
+INTERVALS = {"detect": ("mAP_50_95", "mAP_50"), "classify": ("accuracy",)}
+FILES = {
+    "saved_model": "saved_model/saved_model.pb",
+    "litert": "model.tflite",
+    "litert_int8": "model_int8.tflite",
+    "onnx": "model.onnx",
+}
+PHOTOS = Path("data/photos")
+DAMAGED = {"daisy/cut off.jpg": "truncated", "roses/empty.jpg": "empty file", "tulips/words.jpg": "not a picture"}
+CLASSIFY: dict[str, Any] = {
+    **TINY,
+    "dataset.source": "folder",
+    "dataset.path": PHOTOS.as_posix(),
+    "model.task": "classify",
+    "model.head.name": "classify",
+    "fine_tune.epochs": 2,
+    "fine_tune.validate_every": 1,
+    "export.formats": ["litert_int8", "onnx"],
+}
 
 
 def main() -> int:
-    """Copy, shrink, run, look at what came out; the exit status is that of the first step that failed."""
+    """Run what is asked for; the exit status is 1 where anything is not as it must be."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("trials", nargs="*", choices=[*TRIALS, []], help="default: both")
     parser.add_argument("--keep", action="store_true", help="leave the copy")
-    keep = parser.parse_args().keep
-    folder = Path(tempfile.mkdtemp(prefix="glasshouse-smoke-"))
+    asked = parser.parse_args()
+    place = Path(tempfile.mkdtemp(prefix="glasshouse-smoke-"))
     start = time.monotonic()
     try:
-        copy_project(folder)
-        override(folder / "params.yaml", TINY)
-        commit(folder)
-        run(folder, "dvc", "repro")
-        again = run(folder, "dvc", "repro", quiet=True)
-        check_unchanged(again)
-        check_outputs(folder)
-        run(folder, "glasshouse", "runs", "sync")
-        run(folder, "glasshouse", "summary")
-    except subprocess.CalledProcessError as error:
-        print(f"smoke: {' '.join(map(str, error.cmd))} failed ({error.returncode})", file=sys.stderr)
-        return int(error.returncode) or 1
-    except SmokeFailure as error:
+        for trial in asked.trials or TRIALS:
+            for line in TRIALS[trial](place):
+                print(f"smoke: {time.monotonic() - start:4.0f} s  {trial}: {line}", flush=True)
+    except TrialFailure as error:
         print(f"smoke: {error}", file=sys.stderr)
         return 1
     finally:
-        if keep:
-            print(f"smoke: the copy is {folder}")
+        if asked.keep:
+            print(f"smoke: the copy is in {place}")
         else:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(place, ignore_errors=True)
     print(f"smoke: the pipeline runs end to end, {time.monotonic() - start:.0f} s")
     return 0
 
 
-class SmokeFailure(AssertionError):
-    """The pipeline ran, and what came out is not right."""
+def detect(place: Path) -> Iterator[str]:
+    """Boxes on drawn flowers, from nothing to a registered model; tells each thing that holds."""
+    copy = ProjectCopy.make(place / "detect", TINY)
+    yield grow(copy)
+    yield check_unchanged(copy.repro())
+    yield check_outputs(copy.folder)
+    yield check_scores(copy.folder)
+    for split in ("valid", "test"):
+        yield check_coco(copy.folder, split)
+    yield check_exports(copy.folder)
+    for _ in range(2):
+        copy.run(*GLASSHOUSE, "runs", "sync")
+    yield check_whole_run(copy)
+    yield check_model(copy)
+    yield copy.run(*GLASSHOUSE, "summary").splitlines()[0]
 
 
-def copy_project(folder: Path) -> None:
-    """Copy the files that git tracks, or would, to `folder`."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    for name in filter(None, listed.split("\0")):
-        source, target = ROOT / name, folder / name
-        if source.is_file() and name != "dvc.lock":
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target)
+def classify(place: Path) -> Iterator[str]:
+    """Labels on a folder of photos, three of which are none."""
+    copy = ProjectCopy.make(place / "classify", {})
+    photos = write_photos(copy.folder / PHOTOS)
+    copy.change(CLASSIFY)
+    copy.commit("photos")
+    yield grow(copy)
+    yield check_quarantine(copy.folder, photos)
+    yield check_unchanged(copy.repro())
+    yield check_outputs(copy.folder)
+    yield check_scores(copy.folder)
+    yield check_exports(copy.folder)
+    copy.run(*GLASSHOUSE, "runs", "sync")
+    yield check_parents(copy, states=1)
+    yield check_model(copy)
 
 
-def override(path: Path, changes: dict[str, Any]) -> None:
-    """Set dotted keys in a YAML file; raises SmokeFailure for one that is not there."""
-    yaml = YAML()
-    document = yaml.load(path)
-    for key, value in changes.items():
-        *blocks, name = key.split(".")
-        block = document
-        for part in blocks:
-            block = block.get(part, {})
-        if name not in block:
-            raise SmokeFailure(f"{path.name} has no {key} any more: bring TINY in tools/smoke.py up to date.")
-        block[name] = value
-    yaml.dump(document, path)
+TRIALS: dict[str, Callable[[Path], Iterator[str]]] = {"detect": detect, "classify": classify}
 
 
-def commit(folder: Path) -> None:
-    """DVC and the run's git commit want a repository."""
-    git = ("git", "-c", "user.name=smoke", "-c", "user.email=smoke@localhost", "-c", "commit.gpgsign=false")
-    run(folder, "git", "init", "--quiet")
-    run(folder, "git", "add", "--all")
-    run(folder, *git, "commit", "--quiet", "--no-verify", "--message", "smoke")
+def grow(copy: ProjectCopy) -> str:
+    """The first `dvc repro`: every stage runs."""
+    start = time.monotonic()
+    ran = stages_run(copy.repro())
+    return f"`dvc repro` ran {len(ran)} stages in {time.monotonic() - start:.0f} s"
 
 
-def run(folder: Path, *command: str, quiet: bool = False) -> str:
-    """Run `command` in the copy, on its own sources and its own MLflow store; gives stdout where quiet."""
-    inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "MLFLOW_TRACKING"))
-    }
-    environment = {**inherited, "PYTHONPATH": str(folder / "src")}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, check=True, text=True, stdout=subprocess.PIPE if quiet else None
-    )
-    return done.stdout or ""
+def write_photos(folder: Path, pictures: int = 90) -> int:
+    """Blooms of one species each as files in class folders, and three damaged ones; number of good ones."""
+    from glasshouse.sources.blooms.source import Blooms
+
+    drawn = Blooms(pictures, size_px=80, seed=11)
+    good = 0
+    for example in drawn:
+        if len({thing.label for thing in example.objects}) == 1 and example.label is not None:
+            path = folder / example.label / example.file_name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(example.picture)
+            good += 1
+    whole = min(folder.rglob("*.jpg")).read_bytes()
+    contents = (whole[: len(whole) // 2], b"", b"no picture\n")
+    for name, content in zip(DAMAGED, contents, strict=True):
+        (folder / name).write_bytes(content)
+    return good
 
 
-def check_unchanged(output: str) -> None:
-    """A second `dvc repro` has nothing to do."""
-    if "Running stage" in output:
-        raise SmokeFailure(f"a second `dvc repro` ran stages again:\n{output}")
+def check_quarantine(folder: Path, photos: int) -> str:
+    """The damaged files are set aside by name with their reasons, and no other."""
+    import pandas as pd
+
+    table = pd.read_parquet(folder / "data/raw/quarantine.parquet")
+    reasons = dict(zip(table["file_name"], table["reason"], strict=True))
+    images = len(pd.read_parquet(folder / "data/raw/images.parquet"))
+    if reasons.keys() != DAMAGED.keys() or images != photos:
+        raise TrialFailure(f"{images} of {photos} photos are in, set aside are {reasons}")
+    if wrong := [f"{name}: {reasons[name]}" for name, word in DAMAGED.items() if word not in reasons[name]]:
+        raise TrialFailure(f"set aside for a wrong reason: {'; '.join(wrong)}")
+    return f"{images} photos in, set aside: {', '.join(f'{name} ({reasons[name]})' for name in reasons)}"
 
 
-def check_outputs(folder: Path) -> None:
-    """Every output is there, and the scores are numbers from 0 to 1 with every split and key."""
+def check_unchanged(output: str) -> str:
+    """A further `dvc repro` has nothing to do."""
+    if ran := stages_run(output):
+        raise TrialFailure(f"a further `dvc repro` ran {', '.join(ran)} again:\n{output}")
+    return "a further `dvc repro` runs nothing"
+
+
+def check_outputs(folder: Path) -> str:
+    """Every output of every stage is there."""
+    from ruamel.yaml import YAML
+
     stages = YAML(typ="safe").load(folder / "dvc.yaml")["stages"]
     outs = [
         out
@@ -147,16 +169,71 @@ def check_outputs(folder: Path) -> None:
     ]
     names = [out if isinstance(out, str) else next(iter(out)) for out in outs]
     if missing := [name for name in names if not (folder / name).exists()]:
-        raise SmokeFailure(f"outputs are missing: {', '.join(missing)}")
+        raise TrialFailure(f"outputs are missing: {', '.join(missing)}")
+    return f"all {len(names)} outputs are there"
+
+
+def check_scores(folder: Path) -> str:
+    """metrics.json has every promised key, as a number from 0 to 1 inside of its interval."""
+    from ruamel.yaml import YAML
+
     task = YAML(typ="safe").load(folder / "params.yaml")["model"]["task"]
-    metrics = json.loads((folder / "reports/evaluate/metrics.json").read_text(encoding="utf-8"))
+    metrics = read_json(folder / "reports/evaluate/metrics.json")
     for split in ("valid", "test"):
+        scores = metrics.get(split, {})
         for key in SCORES[task]:
-            score = metrics.get(split, {}).get(key)
-            if not (isinstance(score, float | int) and 0 <= score <= 1):
-                raise SmokeFailure(
+            if not (isinstance(score := scores.get(key), float | int) and 0 <= score <= 1):
+                raise TrialFailure(
                     f"metrics.json: {split}.{key} must be a number from 0 to 1. Got {score} instead."
                 )
+        for key in INTERVALS[task]:
+            low, high = scores.get("ci95", {}).get(key) or (None, None)
+            if low is None or not low <= scores[key] <= high:
+                raise TrialFailure(f"metrics.json: {split}.{key} {scores[key]} is not in {low} to {high}")
+        if not scores.get("per_class"):
+            raise TrialFailure(f"metrics.json: {split}.per_class must name the classes.")
+    return "metrics.json: " + ", ".join(f"{key} {metrics['test'][key]:.4f}" for key in SCORES[task])
+
+
+def check_coco(folder: Path, split: str) -> str:
+    """pycocotools gives the same scores on predictions.json and ground_truth.json."""
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    place = folder / "reports/evaluate"
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(place / split / "ground_truth.json"))
+        evaluation = COCOeval(truth, truth.loadRes(str(place / split / "predictions.json")), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    ours = read_json(place / "metrics.json")[split]
+    gaps = {key: abs(ours[key] - float(evaluation.stats[at])) for key, at in COCO_STATS.items()}
+    if wrong := [f"{key} by {gap:.2g}" for key, gap in gaps.items() if not gap <= LARGEST_GAP]:
+        raise TrialFailure(f"{split}: pycocotools differs in {', '.join(wrong)}")
+    return f"{split}: pycocotools agrees on {', '.join(gaps)} to {max(gaps.values()):.0e}"
+
+
+def check_exports(folder: Path) -> str:
+    """Every configured format is there, was compared with Keras and is within its tolerance."""
+    from ruamel.yaml import YAML
+
+    formats = YAML(typ="safe").load(folder / "params.yaml")["export"]["formats"]
+    wanted = ["labels.txt", "parity.json", "agreement.json", *(FILES[name] for name in formats)]
+    if missing := [name for name in wanted if not (folder / "exports" / name).is_file()]:
+        raise TrialFailure(f"exports/ lacks {', '.join(missing)}")
+    parity = read_json(folder / "exports/parity.json")
+    if list(parity) != list(formats):
+        raise TrialFailure(f"parity.json must name {', '.join(formats)}. Got {', '.join(parity)} instead.")
+    if wrong := [name for name, row in parity.items() if not (row["within"] and row["compared"] > 0)]:
+        raise TrialFailure(f"out of tolerance, or never compared: {', '.join(wrong)}")
+    gaps = ", ".join(f"{name} {row['max_abs_difference_scores']:.0e}" for name, row in parity.items())
+    return f"exports within tolerance: {gaps}"
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

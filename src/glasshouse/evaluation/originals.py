@@ -18,7 +18,7 @@ def picture_reader(folder: Path) -> Callable[[int], NDArray[np.uint8]]:
 
     Args:
         folder: what `write_raw` wrote; its shards are indexed once, and one row group is read for each
-            picture asked for.
+            picture asked for. It raises KeyError for a number that none has.
     """
     places: dict[int, tuple[Path, int]] = {}
     for path in list_shards(folder):
@@ -28,6 +28,8 @@ def picture_reader(folder: Path) -> Callable[[int], NDArray[np.uint8]]:
                     places[image_id] = path, group
 
     def read(image_id: int) -> NDArray[np.uint8]:
+        if image_id not in places:
+            raise KeyError(f"{folder} holds no picture with image_id {image_id}.")
         path, group = places[image_id]
         with pq.ParquetFile(path) as shard:
             rows = shard.read_row_group(group, columns=["image_id", "picture"])

@@ -1,5 +1,4 @@
-"""The short scores: what a training is watched by, exports are compared by, and a trivial model would reach.
-The short scores: what a training is watched by, exports are compared by, and a trivial model would reach."""
+"""The short scores: trainings are watched by them, exports compared, and a trivial model reaches some."""
 
 from __future__ import annotations
 

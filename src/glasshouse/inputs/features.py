@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -99,5 +100,7 @@ def cache_features(backbone: Any, stream: Any, batches: int) -> FeatureCache:
 
 def _map_temporary(shape: tuple[int, ...]) -> NDArray[np.float16]:
     """An array on disk that is gone when the process ends, however it ends: its file has no name."""
-    with tempfile.TemporaryFile(dir=".glasshouse") as file:
+    folder = Path(".glasshouse")  # beside the project's data: /tmp may live in memory
+    folder.mkdir(exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:
         return np.memmap(file, np.float16, "w+", shape=shape)

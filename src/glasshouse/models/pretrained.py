@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +11,14 @@ from glasshouse.params import builtin_weights_path
 
 READS = ("src/glasshouse/models/weights",)
 
+Shapes = dict[str, list[tuple[int, ...]]]  # layer's name -> shapes of its weights
+
 
 def load_backbone_weights(backbone: Any, params: Any) -> None:
     """Fill a freshly built backbone as `model.backbone.weights` says.
 
     A path names a file of Keras 3 (`.weights.h5`, written by `save_weights` of the same backbone) or of
-    keras.applications (`.h5`, layers by name).
+    keras.applications (`.h5`, layers by name; layers that the backbone has not are passed over).
 
     Args:
         backbone: a Keras model.
@@ -23,7 +27,7 @@ def load_backbone_weights(backbone: Any, params: Any) -> None:
 
     Raises:
         FileNotFoundError: no such weights.
-        ValueError: the file is of another network.
+        ValueError: the file is of another network, or holds no weights.
     """
     if params.weights in ("none", "imagenet"):
         return
@@ -33,26 +37,50 @@ def load_backbone_weights(backbone: Any, params: Any) -> None:
             f"model.backbone.weights: {params.weights!r} for {params.name!r} needs the file {path}, "
             "which does not exist."
         )
-    if path.name.endswith(".weights.h5"):
-        backbone.load_weights(path)
-        return
-    _check_layers(backbone, path)
-    backbone.load_weights(path, by_name=True)
+    whole = path.name.endswith(".weights.h5")
+    _check_layers(_list_shapes(backbone), _read_shapes(path, whole), path, whole)
+    backbone.load_weights(path, **({} if whole else {"by_name": True}))
 
 
-def _check_layers(backbone: Any, path: Path) -> None:
-    """Loading by name passes over what it does not find.
+def _check_layers(wanted: Shapes, held: Shapes, path: Path, whole: bool) -> None:
+    """Keras passes over what only one side has: a network that is half random must not go unnoticed.
 
-    A network that is half random must not go unnoticed.
+    The file of a whole network is loaded by position, and automatic names count the layers of a process:
+    there shapes decide and names only explain.
     """
+    differing = [name for name in wanted if sorted(wanted[name]) != sorted(held.get(name, []))]
+    if whole and sorted(chain(*wanted.values())) == sorted(chain(*held.values())):
+        return
+    if whole:
+        differing += [name for name in held if name not in wanted]
+    if differing:
+        raise ValueError(
+            f"model.backbone.weights: {path} is of another network than the backbone; {len(differing)} "
+            f"layers differ, first {', '.join(differing[:5])}."
+        )
+
+
+def _list_shapes(backbone: Any) -> Shapes:
+    shapes: Shapes = defaultdict(list)
+    for variable in backbone.variables:
+        shapes[variable.path.rpartition("/")[0]].append(tuple(variable.shape))
+    return shapes
+
+
+def _read_shapes(path: Path, whole: bool) -> Shapes:
+    """What a file holds, by layer; Keras 3 notes the layer's name at the group of its arrays."""
     import h5py
 
-    with h5py.File(path) as file:
-        group = file.get("model_weights", file)
-        held = {name for name, layer in group.items() if len(layer)}
-    missing = [layer.name for layer in backbone.layers if layer.weights and layer.name not in held]
-    if missing:
-        raise ValueError(
-            f"model.backbone.weights: {path} holds no weights for {len(missing)} layers of the backbone, "
-            f"first {', '.join(missing[:5])}."
-        )
+    shapes: Shapes = defaultdict(list)
+
+    def visit(place: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            name = item.parent.attrs.get("name", place) if whole else place.partition("/")[0]
+            shapes[str(name)].append(item.shape)
+
+    try:
+        with h5py.File(path) as file:
+            (file if whole else file.get("model_weights", file)).visititems(visit)
+    except OSError as error:
+        raise ValueError(f"model.backbone.weights: {path} is no HDF5 file: {error}") from error
+    return shapes

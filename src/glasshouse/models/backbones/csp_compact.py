@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import field_validator
+
 from glasshouse.models.layers.units import conv_unit, csp_block
 from glasshouse.models.lazy import keras
 from glasshouse.params import Strict
@@ -23,6 +25,13 @@ class Params(Strict):
 
     name: Literal["csp_compact"]
     weights: str  # builtin | none | path of a .weights.h5
+
+    @field_validator("weights")
+    @classmethod
+    def _refuse_imagenet(cls, weights: str) -> str:
+        if weights == "imagenet":
+            raise ValueError("csp_compact was never trained on ImageNet: use builtin, none or a .weights.h5")
+        return weights
 
 
 def build(pixels: Any, params: Params) -> dict[str, Any]:

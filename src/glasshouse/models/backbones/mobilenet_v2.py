@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from glasshouse.models.lazy import keras
 from glasshouse.params import Strict
+
+IMAGENET_ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
 
 
 class Params(Strict):
@@ -15,9 +17,15 @@ class Params(Strict):
 
     name: Literal["mobilenet_v2"]
     weights: str  # imagenet | none | path of a .weights.h5
-    alpha: float = Field(
-        default=1.0, gt=0, le=2
-    )  # width of every layer; ImageNet weights: 0.35 0.5 0.75 1.0 1.3 1.4
+    alpha: float = Field(default=1.0, gt=0, le=2)  # width of every layer
+
+    @field_validator("alpha")
+    @classmethod
+    def _check_alpha(cls, alpha: float, info: ValidationInfo) -> float:
+        if info.data.get("weights") == "imagenet" and alpha not in IMAGENET_ALPHAS:
+            widths = " ".join(map(str, IMAGENET_ALPHAS))
+            raise ValueError(f"must be one of {widths}: no other width has ImageNet weights")
+        return alpha
 
 
 def build(pixels: Any, params: Params) -> dict[str, Any]:
