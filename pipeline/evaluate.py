@@ -28,10 +28,11 @@ def main() -> None:
             from glasshouse.tables.raw import read_raw
             from glasshouse.training.network_files import open_network, read_history
             from glasshouse.training.runtime import prepare_runtime
+
+            prepare_runtime(run.params.seed)
         params, raw = run.params, read_raw(RAW)
         splits = {name: open_prepared(PREPARED, name) for name in ("valid", "test")}
         with run.phase("work"):
-            prepare_runtime(params.seed)
             network = open_network(params.model, splits["test"], NETWORK)
             tables = predict_splits(network, splits, raw, params.model.task, params.evaluate)
         with run.phase("report"):

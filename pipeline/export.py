@@ -23,9 +23,10 @@ def main() -> None:
             from glasshouse.models.inference import build_inference
             from glasshouse.training.network_files import open_network
             from glasshouse.training.runtime import prepare_runtime
+
+            prepare_runtime(run.params.seed)
         params, train, test = run.params, open_prepared(PREPARED, "train"), open_prepared(PREPARED, "test")
         with run.phase("work"):
-            prepare_runtime(params.seed)
             model = build_inference(open_network(params.model, test, NETWORK), params.evaluate)
             calibration = spread_pixels(train, params.export.calibration_pictures)
             paths = write_formats(

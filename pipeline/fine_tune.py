@@ -27,10 +27,11 @@ def main() -> None:
             from glasshouse.training.fine_tune import fine_tune
             from glasshouse.training.network_files import named_weights, open_network, write_training
             from glasshouse.training.runtime import prepare_runtime
+
+            prepare_runtime(run.params.seed)
         params, train, valid = run.params, open_prepared(PREPARED, "train"), open_prepared(PREPARED, "valid")
         task, checkpoint = params.model.task, Checkpoint(CHECKPOINT, run.identity())
         with run.phase("work"):
-            prepare_runtime(params.seed)
             network = open_network(params.model, train, HEAD)
             history, scores = fine_tune(
                 network,

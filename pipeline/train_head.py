@@ -23,10 +23,11 @@ def main() -> None:
             from glasshouse.training.head import train_head
             from glasshouse.training.network_files import named_weights, start_network, write_training
             from glasshouse.training.runtime import prepare_runtime
+
+            prepare_runtime(run.params.seed)
         params, train = run.params, open_prepared(PREPARED, "train")
         checkpoint = Checkpoint(CHECKPOINT, run.identity())
         with run.phase("work"):
-            prepare_runtime(params.seed)
             network = start_network(params.model, train)
             history = train_head(
                 network,

@@ -7,8 +7,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import glasshouse  # noqa: F401 - turns MLflow's telemetry off before it is imported
 from project_copy import ProjectCopy, TrialFailure
+
+import glasshouse  # noqa: F401 - turns MLflow's telemetry off before it is imported
 
 LARGEST_GAP = 1e-4  # between the registered model's scores and those that the report holds
 STAGES = ("download", "split", "preprocess", "train_head", "fine_tune", "evaluate", "export")

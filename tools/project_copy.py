@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -61,8 +60,9 @@ class ProjectCopy:
         return copy
 
     def twin(self, name: str) -> ProjectCopy:
-        """A copy of this copy, caches and journals included, in the folder `name` beside it."""
-        shutil.copytree(self.folder, self.folder.parent / name, symlinks=True)
+        """A copy of this copy beside it, DVC's cache and journals included, MLflow's runs left out."""
+        runs = shutil.ignore_patterns("mlflow.db*", "mlruns")
+        shutil.copytree(self.folder, self.folder.parent / name, symlinks=True, ignore=runs)
         return ProjectCopy(self.folder.parent / name)
 
     def change(self, changes: Mapping[str, Any]) -> None:
@@ -166,12 +166,6 @@ def override(path: Path, changes: Mapping[str, Any]) -> None:
             raise TrialFailure(f"{path.name} has no {key} any more: bring {Path(__file__).name} up to date.")
         block[name] = value
     yaml.dump(document, path)
-
-
-def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL to a process and all that it started in its group, and wait until it is gone."""
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def say(command: tuple[str, ...]) -> str:

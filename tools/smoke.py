@@ -33,7 +33,11 @@ FILES = {
     "onnx": "model.onnx",
 }
 PHOTOS = Path("data/photos")
-DAMAGED = {"daisy/cut off.jpg": "truncated", "roses/empty.jpg": "empty file", "tulips/words.jpg": "not a picture"}
+DAMAGED = {
+    "daisy/cut off.jpg": "truncated",
+    "roses/empty.jpg": "empty file",
+    "tulips/words.jpg": "not a picture",
+}
 CLASSIFY: dict[str, Any] = {
     **TINY,
     "dataset.source": "folder",

@@ -27,7 +27,8 @@ def head() -> Head:
 
 
 def test_decoding_puts_distances_around_the_cell_centre(head: Head) -> None:
-    # First cell of the finest level: centre (4, 4), stride 8; log distances 0 -> one stride to each side, cut at 0.
+    # First cell of the finest level: centre (4, 4), stride 8; log distances 0 -> one stride to each side,
+    # cut at 0.
     # Cell 64 is the first of stride 16: centre (8, 8); exp(log 0.25) * 16 = 4 px to each side.
     distances = np.zeros((1, POINTS, 4), np.float32)
     distances[0, 64] = np.log(0.25)
@@ -61,7 +62,7 @@ def ideal_raw(head: Head, labels: dict[str, np.ndarray]) -> dict[str, np.ndarray
 
     targets = head.encode(labels)
     centres, strides = grid_points(SIDE, SIDE, STRIDES)
-    # A network that knows nothing: the same score everywhere, every cell a square of two strides to each side.
+    # A network that knows nothing: one score everywhere, every cell a square of two strides to each side.
     boxes = np.concatenate([centres - 2 * strides, centres + 2 * strides], axis=1)[None].astype(np.float32)
     scores = np.full((1, POINTS, 3), 0.01, np.float32)
     target_boxes, target_scores, owner = (

@@ -152,7 +152,11 @@ def test_mobilenet_v2_is_the_published_network_on_its_own_preprocessing(classify
         ("all", ("stem", "stage2", "stage3", "stage4", "stage5"), ()),
         ("stage4", ("stage4", "stage5"), ("stem", "stage2", "stage3")),
         ("stage5_csp", ("stage5_csp",), ("stem", "stage2", "stage3", "stage4", "stage5_down")),
-        ("stage5_down_bn", ("stage5_down_bn", "stage5_csp"), ("stem", "stage4", "stage5_down_conv")),
+        (
+            "stage5_down_bn",
+            ("stage5_down_bn", "stage5_csp"),
+            ("stem", "stage2", "stage3", "stage4", "stage5_down_conv"),
+        ),
     ],
 )
 def test_layers_from_the_named_one_on_are_free(
@@ -163,7 +167,9 @@ def test_layers_from_the_named_one_on_are_free(
     freeze(detecting, "stage3" if first is None else None)  # whatever was before
     freeze(detecting, first)
     learning = {weight.path for weight in detecting.full.trainable_weights}
-    kernels = [weight.path for weight in detecting.backbone.weights if weight.path.endswith(("kernel", "gamma"))]
+    kernels = [
+        weight.path for weight in detecting.backbone.weights if weight.path.endswith(("kernel", "gamma"))
+    ]
     for path in kernels:
         assert path.startswith(free) != path.startswith(fixed), path
         assert (path in learning) == path.startswith(free), path

@@ -12,7 +12,6 @@ from glasshouse.models.catalog import find_part
 from glasshouse.models.heads import classify
 from glasshouse.params import Strict, part_names
 
-SLOW = pytest.mark.slow
 # name -> (params beside name and weights, channels of c3, c4, c5)
 BACKBONES: dict[str, tuple[dict[str, Any], tuple[int, int, int]]] = {
     "csp_compact": ({}, (64, 128, 256)),
@@ -34,7 +33,7 @@ def test_every_part_stands_here() -> None:
 
 
 @pytest.mark.parametrize(("height_px", "width_px"), [(96, 96), (128, 96)])
-@pytest.mark.parametrize("name", ["csp_compact", "mobilenet_v2", pytest.param("xception", marks=SLOW)])
+@pytest.mark.parametrize("name", BACKBONES)
 def test_a_backbone_gives_three_levels_at_its_strides(name: str, height_px: int, width_px: int) -> None:
     import keras
 
@@ -59,7 +58,7 @@ def test_a_neck_keeps_levels_and_sizes(name: str) -> None:
     more, channels = NECKS[name]
     part = find_part("necks", name)
     features = {
-        f"c{level}": keras.Input((96 // 2**level, 64 // 2**level, width))
+        f"c{level}": keras.Input((96 // 2**level, 64 // 2**level, width), name=f"c{level}")
         for level, width in zip((3, 4, 5), (24, 32, 40), strict=True)
     }
     out = part.build(features, part.Params(name=name, **more))
@@ -84,7 +83,9 @@ def test_a_head_has_outputs_targets_losses_and_decoding(name: str) -> None:
 
     part = find_part("heads", name)
     head = part.Head(part.Params(name=name), classes=3, height_px=64, width_px=64)
-    features = {f"p{level}": keras.Input((64 // 2**level, 64 // 2**level, 8)) for level in (3, 4, 5)}
+    features = {
+        f"p{level}": keras.Input((64 // 2**level, 64 // 2**level, 8), name=f"p{level}") for level in (3, 4, 5)
+    }
     model = keras.Model(features, head.build(features))
     raw = model({key: np.zeros((2, *x.shape[1:]), np.float32) for key, x in features.items()})
     assert tuple(raw) == head.outputs
@@ -150,7 +151,7 @@ def test_a_csp_block_adds_or_not_and_always_bypasses() -> None:
                 layer.kernel.assign(np.full(layer.kernel.shape, 0.0 if silent else 1.0, np.float32))
         seen[shortcut] = np.asarray(model(x))
     # 1x1 kernels of ones sum their maps: s = x0 + x1 in the bypass, and as much again through the shortcut;
-    # each of three (two) normalizations in the way divides by sqrt(1 + 0.001), once for the sum of both halves.
+    # each of the two normalizations in the way divides by sqrt(1 + 0.001).
     total = x.sum(axis=-1) / (1 + 1e-3)
     assert seen[False][..., 0] == pytest.approx(total, rel=1e-4)
     assert seen[True][..., 1] == pytest.approx(2 * total, rel=1e-4)

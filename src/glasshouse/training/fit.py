@@ -133,6 +133,7 @@ def fit(
             initial_epoch=done,
             epochs=epochs,
             verbose=2,
+            shuffle=False,  # the stream has its order
             callbacks=[_Epochs(checkpoint, history, validate, on_epoch)],
         )
     else:

@@ -33,7 +33,7 @@ def build(pixels: Any, params: Params) -> dict[str, Any]:
 
     Args:
         pixels: (B, H, W, 3), 0..255.
-        params: alpha scales the channels below.
+        params: alpha scales the channels below. ImageNet weights are those of 224 px, whatever the size here.
 
     Returns:
         c3 (B, H/8, W/8, 192), c4 (B, H/16, W/16, 576), c5 (B, H/32, W/32, 1280), for alpha 1.
