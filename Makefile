@@ -32,7 +32,7 @@ export GX_ANALYTICS_ENABLED := false
 export MLFLOW_DISABLE_TELEMETRY := true
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help setup repro test check smoke ui bench pretrain lock deps
+.PHONY: help setup repro test check smoke disturb ui bench pretrain lock deps
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## */  make \1 \t/p' Makefile | expand -t 18
@@ -58,7 +58,10 @@ check: $(STAMP)  ## style, types, import contracts, dvc.yaml against the imports
 	python tools/write_deps.py --check
 
 smoke: $(STAMP)  ## the whole pipeline on a tiny set, in a copy of the project
-	python tools/smoke.py
+	python tools/smoke.py $(ARGS)
+
+disturb: $(STAMP)  ## kills, force, clones, caches, servers that are away: the same bytes (tiny set, copies)
+	python tools/disturb.py $(ARGS)
 
 ui: $(STAMP)  ## MLflow on http://127.0.0.1:5000 (PORT=... for another)
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --host 127.0.0.1 --port $(PORT) --workers 1 \

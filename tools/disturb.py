@@ -142,7 +142,7 @@ def mirror(trial: Trial) -> Iterator[str]:
     for _ in range(2):
         copy.run(*GLASSHOUSE, "runs", "sync")
     yield f"repeated: {check_parents(copy, states=1)}"
-    copy.repro("--force", "export")
+    copy.repro("--force", "--single-item", "export")
     copy.run(*GLASSHOUSE, "runs", "sync")
     yield f"forced: {check_parents(copy, states=1)}"
     copy.change(OTHER_EXPORT)

@@ -81,6 +81,7 @@ def detect(place: Path) -> Iterator[str]:
     copy = ProjectCopy.make(place / "detect", TINY)
     yield grow(copy)
     yield check_unchanged(copy.repro())
+    yield check_tree(copy)
     yield check_outputs(copy.folder)
     yield check_scores(copy.folder)
     for split in ("valid", "test"):
@@ -158,6 +159,14 @@ def check_unchanged(output: str) -> str:
     if ran := stages_run(output):
         raise TrialFailure(f"a further `dvc repro` ran {', '.join(ran)} again:\n{output}")
     return "a further `dvc repro` runs nothing"
+
+
+def check_tree(copy: ProjectCopy) -> str:
+    """A run leaves dvc.lock and nothing else for git to see."""
+    left = copy.run("git", "status", "--porcelain").splitlines()
+    if left != ["?? dvc.lock"]:
+        raise TrialFailure(f"git must see a new dvc.lock and nothing else. Got {', '.join(left)} instead.")
+    return "git sees a new dvc.lock and nothing else"
 
 
 def check_outputs(folder: Path) -> str:

@@ -35,7 +35,7 @@ class Listed:
 
 def paint(number: int) -> np.ndarray:
     """Every picture has its own size."""
-    return np.random.default_rng(number).integers(0, 256, (20 + number, 30, 3), np.uint8)
+    return np.random.default_rng(number).integers(0, 256, (60 + number, 20, 3), np.uint8)
 
 
 def encode(number: int, orientation: int = 1) -> bytes:
@@ -51,7 +51,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Nine pictures, two a row group and four a shard; the fifth stands on its side."""
     size = len(encode(0))
     monkeypatch.setattr(raw, "GROUP_BYTES", int(1.2 * size))
-    monkeypatch.setattr(raw, "SHARD_BYTES", int(3.2 * size))
+    monkeypatch.setattr(raw, "SHARD_BYTES", int(3.5 * size))
     examples = [Example(f"{n}.png", encode(n, 6 if n == 4 else 1), "rose") for n in range(COUNT)]
     raw.write_raw(Listed(examples), tmp_path / "raw")
     shards = raw.list_shards(tmp_path / "raw")

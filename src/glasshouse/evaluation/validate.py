@@ -66,19 +66,25 @@ def score_trivial(train: Prepared, prepared: Prepared, task: str) -> Scores:
         train: where it learns class and box.
         prepared: where it is scored.
         task: detect or classify.
+
+    Raises:
+        ValueError: there is no object to learn from.
     """
     if task == "classify":
         commonest = int(np.bincount(train.class_labels()).argmax())
         return {"accuracy": float(np.mean(prepared.class_labels() == commonest))}
+    objects = train.objects[~train.objects["is_crowd"]]
+    if objects.empty:
+        raise ValueError("There is no object in the training split: nothing can be learned from it.")
     # Boxes as shares of the picture, so that pictures of other sizes get their own.
-    sizes = train.objects[["image_id"]].merge(train.images, on="image_id")
+    sizes = objects[["image_id"]].merge(train.images, on="image_id")
     rows = sizes["row"].to_numpy(np.int64)
     sides = np.tile(sizes[["width_px", "height_px"]].to_numpy(), 2)
-    mean_box = (train.to_original(rows, train.objects[BOX_COLUMNS].to_numpy()) / sides).mean(axis=0)
+    mean_box = (train.to_original(rows, objects[BOX_COLUMNS].to_numpy()) / sides).mean(axis=0)
     boxes = mean_box * np.tile(prepared.images[["width_px", "height_px"]].to_numpy(), 2)
     guesses = pd.DataFrame(boxes, columns=BOX_COLUMNS).assign(
         image_id=prepared.images["image_id"].to_numpy(),
-        category_id=int(train.objects["category_id"].mode()[0]),
+        category_id=int(objects["category_id"].mode()[0]),
         score=0.5,
     )
     return score_detections(guesses, prepared)

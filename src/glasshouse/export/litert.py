@@ -10,8 +10,8 @@ import numpy as np
 
 from glasshouse.export import saved_model
 from glasshouse.export.graft import cut_trunk, replace_trunk
-from glasshouse.export.quiet import quiet
 from glasshouse.export.signature import INPUT, Frozen, Pixels, Predict, Predictions
+from glasshouse.training.quiet import quiet
 
 FILE = "model.tflite"
 FILE_INT8 = "model_int8.tflite"

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from glasshouse.export.onnx_names import name_by_structure
-from glasshouse.export.quiet import quiet
 from glasshouse.export.signature import INPUT, Frozen, Pixels, Predict, Predictions
+from glasshouse.training.quiet import quiet
 
 FILE = "model.onnx"
 OPSET = 18  # the newest that the converter writes

@@ -77,11 +77,7 @@ def cache_features(backbone: Any, stream: Any, batches: int) -> FeatureCache:
     """
     import tensorflow as tf
 
-    run = tf.function(
-        lambda pixels: {
-            name: tf.cast(value, tf.float16) for name, value in backbone(pixels, training=False).items()
-        }
-    )
+    run = tf.function(lambda pixels: backbone(pixels, training=False))
     features: dict[str, NDArray[np.float16]] = {}
     targets: dict[str, list[NDArray[Any]]] = {}
     count = 0
@@ -91,7 +87,7 @@ def cache_features(backbone: Any, stream: Any, batches: int) -> FeatureCache:
         for name, value in values.items():
             if name not in features:
                 features[name] = _map_temporary((batches * batch, *value.shape[1:]))
-            features[name][count : count + batch] = value
+            features[name][count : count + batch] = value  # rounded to half precision here
         for name, value in answer.items():
             targets.setdefault(name, []).append(value.numpy())
         count += batch

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from glasshouse.training.quiet import quiet
+
 
 def prepare_runtime(seed: int) -> None:
     """Make every later computation of this process a function of `seed`; call once, before a network is
@@ -13,15 +15,25 @@ def prepare_runtime(seed: int) -> None:
     Args:
         seed: of Python, NumPy and Keras.
     """
-    import keras
+    with quiet():
+        import keras
 
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        gpus = prepare_tensorflow() if on_tensorflow else 0
+        keras.ops.zeros(1)  # the backend says hello twice: when it is imported and when it first computes
     keras.utils.set_random_seed(seed)
-    if keras.backend.backend() != "tensorflow":
-        return
+    if gpus:
+        keras.mixed_precision.set_global_policy("mixed_float16")
+
+
+def prepare_tensorflow() -> int:
+    """Make TensorFlow deterministic and modest with memory, before it computes anything; returns the number of
+    GPUs."""
     import tensorflow as tf
 
     # Seeds alone are not enough: threads would still add in any order.
     tf.config.experimental.enable_op_determinism()
-    for gpu in tf.config.list_physical_devices("GPU"):
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
-        keras.mixed_precision.set_global_policy("mixed_float16")
+    return len(gpus)

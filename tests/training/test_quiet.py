@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from glasshouse.export.quiet import quiet
+from glasshouse.training.quiet import quiet
 
 
 def test_chatter_is_held_back_and_what_follows_is_not(capfd: pytest.CaptureFixture[str]) -> None:

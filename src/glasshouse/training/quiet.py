@@ -1,4 +1,5 @@
-"""Converters print a page a call, from C++ as well as from Python; it matters only when they fail."""
+"""TensorFlow and the converters print pages, from C++ as well as from Python, that matter only when they
+fail."""
 
 from __future__ import annotations
 

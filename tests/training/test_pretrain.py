@@ -1,0 +1,90 @@
+"""The backbone that ships, on a small scale: drawn, trained, written, read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from glasshouse.sources.shapes.source import Shapes
+from glasshouse.training.pretrain import draw_pictures, main, pretrain, shape_detector
+
+PICTURES, SIDE, SEED = 8, 64, 11
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("project")
+
+
+@pytest.fixture(scope="module")
+def trained(project: Path) -> tuple[Path, list[dict[str, Any]]]:
+    """By the function, in a folder without .glasshouse."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project)
+        out = project / "weights/csp_compact.weights.h5"
+        return out, pretrain("csp_compact", PICTURES, SIDE, 1, SEED, out)
+
+
+def test_the_history_has_a_row_an_epoch(trained: tuple[Path, list[dict[str, Any]]], project: Path) -> None:
+    _, history = trained
+    assert [row["epoch"] for row in history] == [1]
+    assert history[0]["loss"] == pytest.approx(history[0]["loss_class"] + history[0]["loss_box"], rel=1e-4)
+    assert list((project / ".glasshouse/checkpoints").iterdir()) == []  # nothing is left to be resumed
+
+
+def test_a_network_starts_from_the_written_backbone(trained: tuple[Path, list[dict[str, Any]]]) -> None:
+    import keras
+
+    from glasshouse.models.backbones.csp_compact import Params
+    from glasshouse.models.network import build_network
+
+    model = shape_detector("csp_compact")
+    fresh = build_network(model, height_px=96, width_px=96, classes=2)
+    named = model.model_copy(update={"backbone": Params(name="csp_compact", weights=str(trained[0]))})
+    keras.utils.set_random_seed(0)
+    started = build_network(named, height_px=96, width_px=96, classes=2)
+    pairs = zip(fresh.backbone.weights, started.backbone.weights, strict=True)
+    assert [weight.path for weight, other in pairs if np.array_equal(weight, other)] == []
+
+
+def test_the_same_command_gives_the_same_bytes(
+    trained: tuple[Path, list[dict[str, Any]]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    numbers = [f"--pictures={PICTURES}", f"--size-px={SIDE}", "--epochs=1", f"--seed={SEED}"]
+    assert main([*numbers, "--out", "again.weights.h5"]) == 0
+    assert Path("again.weights.h5").read_bytes() == trained[0].read_bytes()
+    said = capsys.readouterr().out
+    assert f"wrote again.weights.h5 ({trained[0].stat().st_size / 1e6:.1f} MB)" in said
+    assert f"last loss {trained[1][-1]['loss']:.3f}" in said
+
+
+def test_drawn_pictures_are_those_of_the_world_with_padded_boxes() -> None:
+    world = Shapes(PICTURES, SIDE, SEED)
+    pictures = draw_pictures(world)
+    assert len(pictures) == PICTURES
+    assert pictures.size == (SIDE, SIDE)
+    for row, example in enumerate(world):
+        real = pictures.labels[row] >= 0
+        assert [world.categories[label] for label in pictures.labels[row][real]] == [
+            item.label for item in example.objects
+        ]
+        boxes = np.array([item.box_xyxy_px for item in example.objects]).reshape(-1, 4)
+        assert pictures.boxes_xyxy_px[row][real] == pytest.approx(boxes)
+        assert (pictures.boxes_xyxy_px[row][~real] == 0).all()
+    assert pictures.pixels.gather(np.array([3, 0])).shape == (2, SIDE, SIDE, 3)
+
+
+def test_a_world_without_objects_still_has_a_slot_for_them() -> None:
+    class Empty(Shapes):
+        def __iter__(self) -> Any:
+            return (type(example)(example.file_name, example.picture) for example in super().__iter__())
+
+    pictures = draw_pictures(Empty(2, SIDE, SEED))
+    assert pictures.labels.tolist() == [[-1], [-1]]
