@@ -18,6 +18,7 @@ from project_copy import DVC, ProjectCopy, TrialFailure
 from glasshouse.journal.journal import Execution, read_execution
 
 POLL_SECONDS = 0.002
+DYING_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -90,9 +91,18 @@ def kill_during(copy: ProjectCopy, stage: str, moment: Moment, **environment: st
         return None
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    if (status := last_execution(copy, stage).status) == "running":
-        raise TrialFailure(f"{stage} runs on though its process group was killed")
+    status = await_end(copy, stage)
     return f"{moment}, {count_saved(copy, stage)} saved{', stage just over' if status == 'ok' else ''}"
+
+
+def await_end(copy: ProjectCopy, stage: str) -> str:
+    """How the stage's last execution ended: a killed process needs a moment to give its memory back."""
+    deadline = time.monotonic() + DYING_SECONDS
+    while (status := last_execution(copy, stage).status) == "running":
+        if time.monotonic() > deadline:
+            raise TrialFailure(f"{stage} runs on though its process group was killed")
+        time.sleep(POLL_SECONDS)
+    return status
 
 
 def await_moment(
@@ -137,5 +147,8 @@ def count_saved(copy: ProjectCopy, stage: str) -> int:
 
 def say_resumed(copy: ProjectCopy, stage: str) -> str:
     """After which epoch the stage's last execution went on."""
-    epoch = last_execution(copy, stage).resumed_from
+    execution = last_execution(copy, stage)
+    if not execution.epochs:  # the journal tells of a resumption by the epochs that follow it
+        return "resumed after the last epoch"
+    epoch = execution.resumed_from
     return "started over" if epoch is None else f"resumed after epoch {epoch}"

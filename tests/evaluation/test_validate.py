@@ -147,8 +147,8 @@ def test_short_scores_are_those_of_the_report(seed: int) -> None:
 
 
 def test_a_model_without_eyes_by_hand() -> None:
-    # Learned: class 1 (rose, two of three); boxes as shares: (0.1, 0.2, 0.5, 0.6) of a picture 100 high and 200
-    # wide, the same of one 50 x 50, and (0.4, 0.2, 0.8, 0.6) of the first: mean (0.2, 0.2, 0.6, 0.6).
+    # Learned: class 1 (rose, two of three); boxes as shares: (0.1, 0.2, 0.5, 0.6) of a picture 100 high and
+    # 200 wide, the same of one 50 x 50, and (0.4, 0.2, 0.8, 0.6) of the first: mean (0.2, 0.2, 0.6, 0.6).
     train = make_prepared(
         [(100, 200), (50, 50)],
         [

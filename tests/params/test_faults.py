@@ -68,9 +68,9 @@ FAULTS = {
     "head without its neck": ("pyramid", "none", "model.neck.name", ["boxes needs a neck"]),
     "no such weights file": (
         "builtin",
-        "w.weights.h5",
+        "w.h5",
         "model.backbone.weights",
-        ["existing", "'w.weights.h5'"],
+        ["existing", "'w.h5'"],
     ),
     "unknown weights": ("builtin", "bultin", "model.backbone.weights", ["builtin, imagenet, none"]),
     "misspelt choice": (

@@ -85,7 +85,7 @@ def test_a_network_comes_back_to_the_bit(
 
 def test_the_size_is_the_pictures_and_the_classes_are_theirs(network: Any) -> None:
     assert network.full.input_shape == (None, SIDE, SIDE, 3)
-    assert network.full.output_shape["logits"][-1] == CLASSES
+    assert network.full.output["logits"].shape[-1] == CLASSES
 
 
 def test_every_weight_is_named_once(network: Any) -> None:

@@ -11,7 +11,7 @@ import pytest
 from glasshouse.sources.shapes.source import Shapes
 from glasshouse.training.pretrain import draw_pictures, main, pretrain, shape_detector
 
-PICTURES, SIDE, SEED = 8, 64, 11
+PICTURES, SIDE, SEED = 8, 64, 11  # one step
 
 
 @pytest.fixture(scope="module")

@@ -97,9 +97,9 @@ def _check_folder(folder: Path, path: str, source: str) -> Message:
 def _check_weights(folder: Path, weights: str) -> Message:
     if weights in ("builtin", "imagenet", "none"):
         return None
-    if weights.endswith(".weights.h5") and (folder / weights).is_file():
+    if weights.endswith(".h5") and (folder / weights).is_file():
         return None
-    return f"must be builtin, imagenet, none or an existing .weights.h5 file. Got {show(weights)} instead."
+    return f"must be builtin, imagenet, none or an existing .h5 file. Got {show(weights)} instead."
 
 
 def _check_builtin(package: str, weights: str, name: str) -> Message:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,13 @@ def open_network(model: Model, prepared: Prepared, path: Path) -> Network:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: the file holds another architecture.
+        ValueError: the file holds another architecture, or is damaged.
     """
     network = _build(model, prepared, load_weights=False)
-    load_weights_into(network.full, path)
+    try:
+        load_weights_into(network.full, path)
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{path} is damaged ({error}); run the stage that writes it again.") from error
     return network
 
 

@@ -137,7 +137,7 @@ def draw_pictures(world: Shapes) -> Pictures:
     """All pictures of a drawn world in memory, with their boxes."""
     examples = list(world)
     number = {name: place for place, name in enumerate(world.categories)}
-    slots = max(len(example.objects) for example in examples)
+    slots = max(1, *(len(example.objects) for example in examples))
     boxes = np.zeros((len(examples), slots, 4), np.float32)
     labels = np.full((len(examples), slots), -1, np.int32)
     for row, example in enumerate(examples):

@@ -27,8 +27,11 @@ def prepare_runtime(seed: int) -> None:
 
 
 def prepare_tensorflow() -> int:
-    """Make TensorFlow deterministic and modest with memory, before it computes anything; returns the number of
-    GPUs."""
+    """Make TensorFlow deterministic and modest with memory, before it computes anything.
+
+    Returns:
+        The number of GPUs.
+    """
     import tensorflow as tf
 
     # Seeds alone are not enough: threads would still add in any order.
