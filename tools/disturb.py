@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from kills import Moment, Timeline, draw_moments, kill_during, read_timeline, say_resumed
-from mirror_checks import check_parents, read_runs
+from mirror_checks import check_model, check_parents, read_runs
 from project_copy import DVC, GLASSHOUSE, TINY, ProjectCopy, TrialFailure, stages_run
 
 TRAININGS = ("train_head", "fine_tune")
@@ -132,6 +132,8 @@ def clone(trial: Trial) -> Iterator[str]:
     copy.run(*DVC, "pull")
     check_nothing_runs(copy, source)
     yield "pushed, cloned, pulled: nothing runs"
+    copy.run(*GLASSHOUSE, "runs", "sync")
+    yield f"mirrored from the clone: {check_parents(copy, states=1)}, {check_model(copy)}"
     check_nothing_runs(shuffle_files(copy, trial.random), source)
     yield "copied in another order with other times: nothing runs"
 

@@ -122,6 +122,14 @@ def test_stage_is_killed_with_its_parent(copy: ProjectCopy) -> None:
     assert kills.say_resumed(copy, "grow") == "started over"
 
 
+def test_finished_training_is_not_started_over(copy: ProjectCopy) -> None:
+    """All epochs were in the checkpoint: none is left for the journal."""
+    stage = copy.folder / "stage.py"
+    stage.write_text("\n".join(line for line in STAGE.splitlines() if "journal.epoch" not in line))
+    assert kills.kill_during(copy, "grow", Moment(0, 60.0), SLEEP="0") is None
+    assert kills.say_resumed(copy, "grow") == "resumed after the last epoch"
+
+
 def test_moment_after_the_end_is_none(copy: ProjectCopy) -> None:
     assert kills.kill_during(copy, "grow", Moment(0, 60.0), SLEEP="0") is None
     timeline = kills.read_timeline(copy, "grow")
