@@ -20,6 +20,9 @@ def main() -> None:
     """Read models/model.keras and the pictures, write reports/evaluate/."""
     with stage("evaluate") as run:
         with run.phase("import"):
+            from glasshouse.training.runtime import prepare_runtime
+
+            prepare_runtime(run.params.seed)
             from glasshouse.evaluation.originals import picture_reader
             from glasshouse.evaluation.report import write_report
             from glasshouse.evaluation.splits import gather_tables, predict_splits
@@ -27,9 +30,6 @@ def main() -> None:
             from glasshouse.quality.suites.evaluate import flatten_metrics
             from glasshouse.tables.raw import read_raw
             from glasshouse.training.network_files import open_network, read_history
-            from glasshouse.training.runtime import prepare_runtime
-
-            prepare_runtime(run.params.seed)
         params, raw = run.params, read_raw(RAW)
         splits = {name: open_prepared(PREPARED, name) for name in ("valid", "test")}
         with run.phase("work"):

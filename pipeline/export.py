@@ -13,6 +13,9 @@ def main() -> None:
     """Read models/model.keras and data/prepared/, write exports/."""
     with stage("export") as run:
         with run.phase("import"):
+            from glasshouse.training.runtime import prepare_runtime
+
+            prepare_runtime(run.params.seed)
             from pandas import DataFrame
 
             from glasshouse.evaluation.validate import MAIN_SCORE, make_score, spread_pixels
@@ -22,9 +25,6 @@ def main() -> None:
             from glasshouse.inputs.prepared import open_prepared
             from glasshouse.models.inference import build_inference
             from glasshouse.training.network_files import open_network
-            from glasshouse.training.runtime import prepare_runtime
-
-            prepare_runtime(run.params.seed)
         params, train, test = run.params, open_prepared(PREPARED, "train"), open_prepared(PREPARED, "test")
         with run.phase("work"):
             model = build_inference(open_network(params.model, test, NETWORK), params.evaluate)

@@ -17,6 +17,9 @@ def main() -> None:
     """Read data/prepared/ and models/head.keras, write models/model.keras and models/model.json."""
     with stage("fine_tune") as run:
         with run.phase("import"):
+            from glasshouse.training.runtime import prepare_runtime
+
+            prepare_runtime(run.params.seed)
             from pandas import DataFrame
 
             from glasshouse.evaluation.validate import make_validator, score_trivial, tabulate_scores
@@ -26,9 +29,6 @@ def main() -> None:
             from glasshouse.training.checkpoints import Checkpoint
             from glasshouse.training.fine_tune import fine_tune
             from glasshouse.training.network_files import named_weights, open_network, write_training
-            from glasshouse.training.runtime import prepare_runtime
-
-            prepare_runtime(run.params.seed)
         params, train, valid = run.params, open_prepared(PREPARED, "train"), open_prepared(PREPARED, "valid")
         task, checkpoint = params.model.task, Checkpoint(CHECKPOINT, run.identity())
         with run.phase("work"):

@@ -14,6 +14,9 @@ def main() -> None:
     """Read data/prepared/, write models/head.keras and models/head.json."""
     with stage("train_head") as run:
         with run.phase("import"):
+            from glasshouse.training.runtime import prepare_runtime
+
+            prepare_runtime(run.params.seed)
             from pandas import DataFrame
 
             from glasshouse.inputs.prepared import open_prepared
@@ -22,9 +25,6 @@ def main() -> None:
             from glasshouse.training.checkpoints import Checkpoint
             from glasshouse.training.head import train_head
             from glasshouse.training.network_files import named_weights, start_network, write_training
-            from glasshouse.training.runtime import prepare_runtime
-
-            prepare_runtime(run.params.seed)
         params, train = run.params, open_prepared(PREPARED, "train")
         checkpoint = Checkpoint(CHECKPOINT, run.identity())
         with run.phase("work"):

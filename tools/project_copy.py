@@ -112,9 +112,11 @@ class ProjectCopy:
         """The caller's environment, less what would lead out of the copy."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
         aside = self.folder.parent / "outside"
+        (aside / "tmp").mkdir(parents=True, exist_ok=True)  # what is killed leaves its temporary files behind
         own = {
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
             "PYTHONPATH": str(self.folder / "src"),
+            "TMPDIR": str(aside / "tmp"),
             "DVC_NO_ANALYTICS": "1",
             "DVC_SITE_CACHE_DIR": str(aside / "site"),
             "DVC_GLOBAL_CONFIG_DIR": str(aside / "global"),

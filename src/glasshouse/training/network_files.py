@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -43,11 +44,16 @@ def write_training(network: Network, history: list[dict[str, Any]], path: Path) 
     Both depend on their content alone.
     """
     save_network(network.full, path)
-    rows = [
-        {name: round(value, DIGITS) if isinstance(value, float) else value for name, value in row.items()}
-        for row in history
-    ]
-    path.with_suffix(".json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    rows = [{name: as_json(value) for name, value in row.items()} for row in history]
+    path.with_suffix(".json").write_text(json.dumps(rows, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def as_json(value: Any) -> Any:
+    text = json.dumps(rows, indent=1, allow_nan=False)
+    path.with_suffix(".json").write_text(f"{text}\n", encoding="utf-8")
+    if not isinstance(value, float):
+        return value
+    return round(value, DIGITS) if math.isfinite(value) else None
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from glasshouse.models.layers.units import quicken_batch_norm
 from glasshouse.models.lazy import keras
 from glasshouse.params import Strict
 
@@ -45,6 +46,7 @@ def build(pixels: Any, params: Params) -> dict[str, Any]:
         include_top=False,
         weights="imagenet" if params.weights == "imagenet" else None,
     )
+    quicken_batch_norm(network)
     # The expansions just before each step down are the deepest maps of their stride.
     taps = {"c3": "block_6_expand_relu", "c4": "block_13_expand_relu", "c5": "out_relu"}
     return {level: network.get_layer(name).output for level, name in taps.items()}

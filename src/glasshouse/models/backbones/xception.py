@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from glasshouse.models.layers.units import quicken_batch_norm
 from glasshouse.models.lazy import keras
 from glasshouse.params import Strict
 
@@ -33,5 +34,6 @@ def build(pixels: Any, params: Params) -> dict[str, Any]:
     network = keras.applications.Xception(
         input_tensor=scaled, include_top=False, weights="imagenet" if params.weights == "imagenet" else None
     )
+    quicken_batch_norm(network)
     taps = {"c3": "block4_sepconv2_bn", "c4": "block13_sepconv2_bn", "c5": "block14_sepconv2_act"}
     return {level: network.get_layer(name).output for level, name in taps.items()}

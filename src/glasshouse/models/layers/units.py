@@ -14,7 +14,7 @@ BATCH_NORM_MOMENTUM = 0.9
 def conv_unit(x: Any, filters: int, kernel: int, *, stride: int = 1, name: str) -> Any:
     """Convolution without bias, batch normalization, ReLU.
 
-    ReLU rather than SiLU: on a CPU it trains a fifth faster at these sizes, and it survives int8.
+    ReLU rather than SiLU: it is cheaper in training on a CPU, and it survives int8.
 
     Args:
         x: (B, H, W, C).
@@ -65,3 +65,13 @@ def csp_block(x: Any, filters: int, *, depth: int = 1, shortcut: bool = True, na
         y = keras.layers.Add(name=f"{name}_unit{i}_add")([y, unit]) if shortcut else unit
     joined = keras.layers.Concatenate(name=f"{name}_join")([y, bypass])
     return conv_unit(joined, filters, 1, name=f"{name}_leave")
+
+
+def quicken_batch_norm(network: Any) -> None:
+    """Give a ready-made network's batch normalization BATCH_NORM_MOMENTUM.
+
+    keras.applications leaves 0.999 or 0.99: statistics that a short training never brings up to date.
+    """
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = BATCH_NORM_MOMENTUM
