@@ -130,6 +130,9 @@ class Stage:
         """Note epochs that no journal has: a kill between checkpoint and journal loses one."""
         with self.clock.phase("track"):
             known = {epoch.step for epoch in merge_epochs(read_executions(self._folder, self.name))}
+            if self._first_epoch and rows:  # killed after its last checkpoint: no epoch was left to train
+                self.journal.resumed(rows[-1]["epoch"])
+                self._first_epoch = False
         for row in rows:
             if row["epoch"] not in known:
                 self._first_epoch = False

@@ -45,12 +45,12 @@ def write_training(network: Network, history: list[dict[str, Any]], path: Path) 
     """
     save_network(network.full, path)
     rows = [{name: as_json(value) for name, value in row.items()} for row in history]
-    path.with_suffix(".json").write_text(json.dumps(rows, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    text = json.dumps(rows, indent=1, allow_nan=False)
+    path.with_suffix(".json").write_text(f"{text}\n", encoding="utf-8")
 
 
 def as_json(value: Any) -> Any:
-    text = json.dumps(rows, indent=1, allow_nan=False)
-    path.with_suffix(".json").write_text(f"{text}\n", encoding="utf-8")
+    """A value for strict JSON: rounded; null for a score that is not defined, as without objects."""
     if not isinstance(value, float):
         return value
     return round(value, DIGITS) if math.isfinite(value) else None
