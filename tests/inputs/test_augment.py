@@ -42,7 +42,7 @@ def plan_of(seed: int = 0, batch: int = 1, mosaic: float = 0.0, **changed: Any) 
 
 def move(plan: Plan, boxes: list[list[float]], batch: int = 1) -> tuple[np.ndarray, np.ndarray]:
     every = np.broadcast_to(np.array(boxes, np.float32), (8, len(boxes), 4))
-    return move_boxes(plan, every, np.zeros((8, len(boxes)), np.int32), batch)
+    return move_boxes(plan, every, np.zeros((8, len(boxes)), np.int32), batch, 4 * len(boxes))
 
 
 def test_without_ranges_nothing_changes() -> None:
@@ -93,7 +93,7 @@ def test_boxes_move_with_the_pixels(seed: int, mosaic: float) -> None:
     for picture, (left, top, right, bottom) in zip(pictures, boxes.astype(int), strict=True):
         picture[top:bottom, left:right] = 255
     plan = plan_of(seed, 2, mosaic, flip=0.5, scale=(0.6, 1.5), translate=0.2)
-    moved, labels = move_boxes(plan, boxes[:, None], np.zeros((8, 1), np.int32), 2)
+    moved, labels = move_boxes(plan, boxes[:, None], np.zeros((8, 1), np.int32), 2, 4)
     tiles = pictures[plan.rows]
     seen = paint(
         tiles, projections(plan), plan.region_xyxy_px, plan.picture, plan.colour, plan.offset, fill=0

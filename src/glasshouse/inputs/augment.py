@@ -128,7 +128,7 @@ def draw_colours(rng: np.random.Generator, batch: int, augment: Augment) -> tupl
 
 
 def move_boxes(
-    plan: Plan, boxes_xyxy_px: FloatArray, labels: NDArray[np.int32], batch: int
+    plan: Plan, boxes_xyxy_px: FloatArray, labels: NDArray[np.int32], batch: int, slots: int
 ) -> tuple[FloatArray, NDArray[np.int32]]:
     """Take the boxes of every tile along, cut them to what is seen, drop those of which less than MIN_VISIBLE
     is left.
@@ -138,9 +138,10 @@ def move_boxes(
         boxes_xyxy_px: (P, N, 4) of all prepared pictures.
         labels: (P, N), -1 = padding.
         batch: B.
+        slots: K, at least N, or 4 N where a mosaic can be.
 
     Returns:
-        boxes (B, K, 4) and labels (B, K), K = N, or 4 N where a mosaic can be; padding is 0 and -1.
+        boxes (B, K, 4) and labels (B, K); padding is 0 and -1.
     """
     boxes, names = boxes_xyxy_px[plan.rows], labels[plan.rows]  # (M, N, 4), (M, N)
     corners = (
@@ -153,7 +154,6 @@ def move_boxes(
     whole = np.maximum((high - low).prod(axis=-1), 1e-6)
     keep = (names >= 0) & (seen >= MIN_VISIBLE * whole) & (seen > 1.0)
 
-    slots = 4 * labels.shape[1]
     out_boxes, out_labels = np.zeros((batch, slots, 4), np.float32), np.full((batch, slots), -1, np.int32)
     m, n = np.nonzero(keep)
     target = plan.picture[m]

@@ -78,7 +78,8 @@ class TrainingStream:
     """Batches for training; called with (first step, last step) it gives a tf.data stream of exactly these.
 
     pictures: what to draw from.  batch_size: B.  seed: of order and augmentation.  augment: ranges.
-    mosaic: probability of a mosaic as a function of the epoch, from 0.  encode: the head's, from a batch of
+    mosaic: probability of a mosaic as a function of the epoch, from 0; None for never.  encode: the head's,
+        from a batch of
     labels to targets.  fill: level, 0..255, of what lies outside a moved picture.
     """
 
@@ -86,7 +87,7 @@ class TrainingStream:
     batch_size: int
     seed: int
     augment: Augment
-    mosaic: Callable[[int], float]
+    mosaic: Callable[[int], float] | None
     encode: Callable[[dict[str, Any]], dict[str, Any]]
     fill: float
 
@@ -100,9 +101,10 @@ class TrainingStream:
         pictures = self.pictures
         rows = batch_rows(len(pictures), self.batch_size, self.seed, step)
         rng = np.random.default_rng([self.seed, 1, step])
-        mosaic = self.mosaic(step // self.steps)
+        mosaic = self.mosaic(step // self.steps) if self.mosaic else 0.0
+        slots = pictures.labels.shape[1] * (4 if self.mosaic else 1)
         plan = draw_plan(rng, rows, len(pictures), pictures.size, self.augment, mosaic=mosaic)
-        boxes, labels = move_boxes(plan, pictures.boxes_xyxy_px, pictures.labels, self.batch_size)
+        boxes, labels = move_boxes(plan, pictures.boxes_xyxy_px, pictures.labels, self.batch_size, slots)
         label = pictures.label[rows] if pictures.label is not None else np.full(len(rows), -1, np.int32)
         tiles = pictures.pixels.gather(plan.rows)
         moves = (projections(plan), plan.region_xyxy_px, plan.picture.astype(np.int32))

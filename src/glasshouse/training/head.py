@@ -48,9 +48,7 @@ def train_head(
         The history, one row an epoch.
     """
     freeze(network, None)
-    live = TrainingStream(
-        pictures, params.batch_size, seed, augment, lambda epoch: 0.0, network.head.encode, fill
-    )
+    live = TrainingStream(pictures, params.batch_size, seed, augment, None, network.head.encode, fill)
     steps, model = live.steps, network.full
     stream: Callable[[int, int], Any] = live
     if params.features == "cached":
