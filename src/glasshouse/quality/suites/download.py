@@ -143,7 +143,9 @@ def expectations(thresholds: Any) -> tuple[Check, ...]:
     return (
         *_id_checks(),
         *_file_checks(thresholds),
+        *_set_aside_checks(thresholds),
         *_picture_checks(thresholds),
+        *_level_checks(thresholds),
         *_label_checks(thresholds),
         *box_checks("boxes", thresholds.min_box_px, "Correct or delete this box in the annotations."),
     )
@@ -164,7 +166,6 @@ def _id_checks() -> tuple[Check, ...]:
 
 
 def _file_checks(thresholds: Any) -> tuple[Check, ...]:
-    quarantined = ("file_name", "reason")
     return (
         Check(
             "enough_pictures",
@@ -193,6 +194,12 @@ def _file_checks(thresholds: Any) -> tuple[Check, ...]:
             "The perceptual hash must be 16 hexadecimal digits: run download again.",
             rows=_PICTURE,
         ),
+    )
+
+
+def _set_aside_checks(thresholds: Any) -> tuple[Check, ...]:
+    quarantined = ("file_name", "reason")
+    return (
         Check(
             "exact_copies",
             "images",
@@ -260,6 +267,11 @@ def _picture_checks(thresholds: Any) -> tuple[Check, ...]:
             "warning",
             rows=_PICTURE,
         ),
+    )
+
+
+def _level_checks(thresholds: Any) -> tuple[Check, ...]:
+    return (
         Check(
             "level_range",
             "pictures",

@@ -171,7 +171,13 @@ def _predicted(predictions: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
 
 def expectations(thresholds: Any) -> tuple[Check, ...]:
     """The checks of the scores, with the limits of `quality.evaluate`."""
-    return (*_score_checks(thresholds), *_interval_checks(), *_count_checks(), *_prediction_checks())
+    return (
+        *_score_checks(thresholds),
+        *_class_checks(),
+        *_interval_checks(),
+        *_count_checks(),
+        *_prediction_checks(),
+    )
 
 
 def _score_checks(thresholds: Any) -> tuple[Check, ...]:
@@ -222,6 +228,11 @@ def _score_checks(thresholds: Any) -> tuple[Check, ...]:
             "warning",
             rows=row,
         ),
+    )
+
+
+def _class_checks() -> tuple[Check, ...]:
+    return (
         Check(
             "class_in_both_splits",
             "class_scores",
