@@ -14,7 +14,8 @@ def main() -> None:
     with stage("download") as run:
         with run.phase("import"):
             from glasshouse.sources.catalog import open_source
-            from glasshouse.tables.raw import read_raw, write_raw
+            from glasshouse.tables.gather import write_raw
+            from glasshouse.tables.raw import read_raw
         with run.phase("work"):
             write_raw(open_source(run.params.dataset, run.params.seed), RAW)
         raw = read_raw(RAW)
@@ -25,6 +26,7 @@ def main() -> None:
                 "categories": raw.categories,
                 "statistics": raw.statistics,
                 "quarantine": raw.quarantine,
+                "faults": raw.faults,
             }
         )
 

@@ -18,7 +18,8 @@ from glasshouse.inputs.prepare import Written, write_prepared
 from glasshouse.inputs.prepared import open_prepared
 from glasshouse.inputs.resize import resize_picture
 from glasshouse.sources.example import Example, ObjectLabel
-from glasshouse.tables.raw import read_raw, write_raw
+from glasshouse.tables.gather import write_raw
+from glasshouse.tables.raw import read_raw
 from glasshouse.tables.schema import BOX_COLUMNS, build_frame
 
 

@@ -15,7 +15,8 @@ from PIL import Image
 
 from glasshouse.sources.example import Example, ObjectLabel, SourceError
 from glasshouse.tables import raw
-from glasshouse.tables.raw import iter_pictures, read_raw, write_raw
+from glasshouse.tables.gather import write_raw
+from glasshouse.tables.raw import iter_pictures, read_raw
 
 
 @dataclass
@@ -172,8 +173,9 @@ def test_few_examples_are_held_at_a_time(tmp_path: Path, monkeypatch: pytest.Mon
 PROGRAM = """
 import sys
 from pathlib import Path
-from glasshouse.sources.folder import ClassFolders
-from glasshouse.tables.raw import read_raw, write_raw
+from glasshouse.sources.readers.class_folders import ClassFolders
+from glasshouse.tables.gather import write_raw
+from glasshouse.tables.raw import read_raw
 from glasshouse.tables.split import split_pictures
 from glasshouse.tables.schema import write_table
 from glasshouse.inputs.prepare import write_prepared

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from glasshouse.sources.decode import decode_picture
+from glasshouse.pictures.decode import decode_picture
 from glasshouse.tables.raw import list_shards
 
 

@@ -15,11 +15,11 @@ from tqdm import tqdm
 from glasshouse.geometry.boxes import compute_areas, move_boxes
 from glasshouse.inputs.pixel_shards import PixelWriter
 from glasshouse.inputs.resize import resize_picture
-from glasshouse.sources.decode import UndecodablePicture, decode_picture
+from glasshouse.pictures.decode import UndecodablePicture, decode_picture
+from glasshouse.pictures.threads import map_in_order
 from glasshouse.tables.folders import replace_folder
 from glasshouse.tables.raw import Raw, iter_pictures, read_raw
 from glasshouse.tables.schema import BOX_COLUMNS, build_frame, get_columns, write_table
-from glasshouse.tables.threads import map_in_order
 
 if TYPE_CHECKING:
     from glasshouse.params import Preprocess
@@ -54,10 +54,9 @@ def write_prepared(raw_folder: Path, split_table: pd.DataFrame, preprocess: Prep
         ValueError: split table and raw pictures differ, or a picture is damaged.
     """
     raw = read_raw(raw_folder)
-    splits = match_splits(raw, split_table)
     with replace_folder(out) as place:
         write_table(raw.categories, "categories", place / "categories.parquet")
-        rows = write_pixels(raw_folder, raw, splits, preprocess, place)
+        rows = write_pixels(raw_folder, raw, split_table, preprocess, place)
         objects = dropped = 0
         for split, split_rows in rows.items():
             images = build_frame(split_rows, "prepared_images")
@@ -82,15 +81,17 @@ def match_splits(raw: Raw, split_table: pd.DataFrame) -> dict[int, str]:
 
 
 def write_pixels(
-    raw_folder: Path, raw: Raw, splits: dict[int, str], preprocess: Preprocess, place: Path
+    raw_folder: Path, raw: Raw, split_table: pd.DataFrame, preprocess: Preprocess, place: Path
 ) -> dict[str, list[Row]]:
     """Resize every picture into its split's shards; returns the rows of each split's `prepared_images`."""
+    splits = match_splits(raw, split_table)
     counts = pd.Series(splits).value_counts()
     shape = (preprocess.height_px, preprocess.width_px, 3)
     names = sorted(counts.index)
     writers = {split: PixelWriter(place / split, int(counts[split]), shape) for split in names}
     rows: dict[str, list[Row]] = {split: [] for split in names}
     labels = dict(zip(raw.images["image_id"], raw.images["label"].astype(object), strict=True))
+    weights = dict(zip(split_table["image_id"], split_table["weight"], strict=True))
 
     def prepare(item: tuple[int, str, bytes]) -> tuple[NDArray[np.uint8], Row]:
         pixels = decode_again(item[1], item[2])
@@ -108,7 +109,7 @@ def write_pixels(
     for (image_id, _, _), (resized, geometry) in map_in_order(prepare, bar):
         split, label = splits[image_id], labels[image_id]
         row = writers[split].append(resized)
-        rows[split].append((image_id, row, None if pd.isna(label) else label, *geometry))
+        rows[split].append((image_id, row, None if pd.isna(label) else label, weights[image_id], *geometry))
     for writer in writers.values():
         writer.close()
     return rows

@@ -34,19 +34,26 @@ class Blooms(Strict):
 class Dataset(Strict):
     """Where the pictures come from."""
 
-    source: Literal["blooms", "folder"]
+    source: Literal["blooms", "tfds", "folder"]
     blooms: Blooms
+    name: Text
+    splits: Text
+    data_dir: Text
     path: Text
-    format: Literal["class_folders"]
+    url: Text
+    sha256: Annotated[str, Field(pattern="^(none|[0-9a-f]{64})$")]
+    format: Literal["class_folders", "voc", "coco", "yolo", "via", "csv", "npy"]
+    classes: Annotated[tuple[Text, ...], FromList]
 
 
 class Split(Strict):
     """How the pictures are divided; the shares are of all pictures."""
 
-    method: Literal["stratified", "ordered"]
+    method: Literal["stratified", "ordered", "given"]
     test: OpenShare
     valid: OpenShare
     near_copy_bits: Annotated[int, Field(ge=0, le=64)]
+    balance: Literal["none", "oversample"]
 
 
 class Preprocess(Strict):

@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glasshouse.sources.example import Source, SourceError
+from glasshouse.sources.example import Source
 
 if TYPE_CHECKING:
     from glasshouse.params import Dataset
+
+DYNAMIC_IMPORTS = ("glasshouse.sources.readers.${dataset.format}",)
 
 
 def open_source(dataset: Dataset, seed: int) -> Source:
     """The source that the block `dataset` of params.yaml describes.
 
     Args:
-        dataset: source (blooms | folder) and that source's own keys.
+        dataset: source (blooms | tfds | folder) and that source's own keys.
         seed: of whatever is drawn.
 
     Raises:
-        SourceError: the source is unknown, or the folder is missing or not laid out as its format says.
+        SourceError: the source is missing, or not laid out as its format says.
     """
     if dataset.source == "blooms":
         from glasshouse.sources.blooms.source import Blooms
 
         return Blooms(dataset.blooms.pictures, dataset.blooms.size_px, seed)
-    if dataset.source == "folder":
-        return open_folder(Path(dataset.path), dataset.format)
-    raise SourceError(f"dataset.source must be blooms or folder. Got {dataset.source!r} instead.")
+    if dataset.source == "tfds":
+        from glasshouse.sources.tfds import open_tfds
 
+        return open_tfds(dataset.name, dataset.splits, dataset.data_dir)
+    from glasshouse.sources.archives import open_archive
 
-def open_folder(path: Path, layout: str) -> Source:
-    """The pictures in a folder that is laid out as dataset.format says."""
-    if layout == "class_folders":
-        from glasshouse.sources.folder import ClassFolders
-
-        return ClassFolders(path)
-    raise SourceError(f"dataset.format must be class_folders. Got {layout!r} instead.")
+    folder = open_archive(Path(dataset.path), dataset.url, dataset.sha256)
+    reader = import_module(f"glasshouse.sources.readers.{dataset.format}")
+    source: Source = reader.read(folder, dataset.classes)
+    return source

@@ -2,7 +2,7 @@
 
 Two pictures belong together when their files are equal (sha256), or when their hashes differ in at most
 `bits` of 64; groups are the connected components, so a chain of small changes is one group. A hash of 0 tells
-nothing (see sources/fingerprint.py): blank pictures belong together only where their files are equal, or
+nothing (see pictures/fingerprint.py): blank pictures belong together only where their files are equal, or
 every blank picture of a data set would be one group.
 
 Candidates come from banding: of bits + 1 bands of a hash, `bits` differing bits leave at least one untouched
@@ -18,7 +18,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from glasshouse.sources.fingerprint import count_differing_bits, parse_phashes
+from glasshouse.pictures.fingerprint import count_differing_bits, parse_phashes
 
 Rows = NDArray[np.int64]
 

@@ -53,9 +53,12 @@ TABLES: dict[str, dict[str, Column]] = {
         "file_name": Column("str", "unique; relative to the source, with /"),
         "sha256": Column("str", "of the encoded file, 64 hex digits"),
         "phash": Column("str", "perceptual hash of the upright pixels, 16 hex digits"),
+        "phash_flipped": Column("str", "perceptual hash of the same pixels mirrored left to right"),
         **SIDES,
         "mode": Column("str", "Pillow's name of the mode in which the file holds it"),
         "label": LABEL,
+        "given_split": Column("str", "train, valid or test where the source says so", nullable=True),
+        "given_group": Column("str", "what the source says belongs together", nullable=True),
     },
     "objects": {
         "object_id": OBJECT_ID,
@@ -77,6 +80,14 @@ TABLES: dict[str, dict[str, Column]] = {
         "reason": Column("str", "why it cannot be decoded"),
         "bytes": Column("int64", "size of the file"),
     },
+    "faults": {
+        "file_name": Column("str", "the file at fault, relative to the source, with /"),
+        "place": Column("str", "where in the file; empty for the whole file"),
+        "kind": Column("str", "short name of the fault"),
+        "action": Column("str", "set_aside or repaired"),
+        "reason": Column("str", "what is wrong, and what was done"),
+        "picture": Column("str", "file_name of the picture concerned", nullable=True),
+    },
     "pictures": {
         "image_id": IMAGE_ID,
         "file_name": Column("str", "as in images"),
@@ -85,12 +96,17 @@ TABLES: dict[str, dict[str, Column]] = {
     "split": {
         "image_id": IMAGE_ID,
         "split": Column("str", "train, valid or test"),
-        "group": Column("int64", "smallest image_id among a picture's near copies and itself"),
+        "group": Column(
+            "int64",
+            "smallest image_id among a picture's group (near copies and what the source groups) and itself",
+        ),
+        "weight": Column("float64", "how often an epoch shows it, 1 = once; other than 1 in train only"),
     },
     "prepared_images": {
         "image_id": IMAGE_ID,
         "row": Column("int64", "position over all pixel shards of the split, from 0"),
         "label": LABEL,
+        "weight": Column("float64", "as in split"),
         **SIDES,
         "scale_x": Column("float64", "prepared x = original x * scale_x + offset_x_px"),
         "scale_y": Column("float64", "prepared y = original y * scale_y + offset_y_px"),

@@ -71,7 +71,9 @@ def split_pictures(
         check_labels(images["label"], parts)
     check_object_classes(images["image_id"].to_numpy(), objects, groups, len(set(parts)), categories)
     ids = images["image_id"].to_numpy()
-    return build_frame(list(zip(ids.tolist(), parts.tolist(), ids[groups].tolist(), strict=True)), "split")
+    return build_frame(
+        list(zip(ids.tolist(), parts.tolist(), ids[groups].tolist(), [1.0] * len(ids), strict=True)), "split"
+    )
 
 
 def slice_in_order(pictures: int, shares: dict[str, float]) -> NDArray[np.object_]:

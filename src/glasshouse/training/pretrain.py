@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from glasshouse.inputs.stream import Pictures, TrainingStream
 from glasshouse.models.catalog import find_part
 from glasshouse.params import Augment, Model, builtin_weights_path
-from glasshouse.sources.decode import decode_picture
+from glasshouse.pictures.decode import decode_picture
 from glasshouse.sources.shapes.source import Shapes
 from glasshouse.training.checkpoints import Checkpoint
 from glasshouse.training.fine_tune import average_momentum

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from glasshouse.geometry.rle import encode_mask
 from glasshouse.sources.drawing.objects import Drawing
-from glasshouse.sources.example import Example, ObjectLabel
+from glasshouse.sources.example import Example, LabelFault, ObjectLabel
 
 JPEG_QUALITY = 93
 CHUNK = 16  # pictures a process draws before it hands them over
@@ -41,6 +41,7 @@ class DrawnSource:
     size_px: int
     seed: int
     workers: int = 2
+    faults: tuple[LabelFault, ...] = ()  # none are drawn
 
     def __post_init__(self) -> None:
         """Raises ValueError where a count or size is out of its range."""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from glasshouse.sources.catalog import open_source
 from glasshouse.sources.example import Example, SourceError
-from glasshouse.sources.folder import ClassFolders, sort_naturally
+from glasshouse.sources.readers.class_folders import ClassFolders, sort_naturally
 
 
 def lay_out(root: Path, names: list[str]) -> Path:

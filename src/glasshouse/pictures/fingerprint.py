@@ -31,6 +31,7 @@ class Fingerprint:
     Attributes:
         sha256: of the encoded file, 64 hex digits.
         phash: perceptual hash of the upright pixels, 16 hex digits.
+        phash_flipped: perceptual hash of the same pixels mirrored left to right.
         mean_level: mean of the luma, 0..255.
         spread_level: standard deviation of the luma, 0..127.5.
         sharpness: variance of the Laplacian of the luma (4 neighbours), level squared; 0 below 3 x 3 pixels.
@@ -38,6 +39,7 @@ class Fingerprint:
 
     sha256: str
     phash: str
+    phash_flipped: str
     mean_level: float
     spread_level: float
     sharpness: float
@@ -55,6 +57,7 @@ def take_fingerprint(data: bytes, pixels_rgb: NDArray[np.uint8]) -> Fingerprint:
     return Fingerprint(
         sha256=hashlib.sha256(data).hexdigest(),
         phash=hash_perceptually(bounded),
+        phash_flipped=hash_perceptually(bounded.transpose(Image.Transpose.FLIP_LEFT_RIGHT)),
         mean_level=float(levels.mean(dtype=np.float64)),
         spread_level=float(levels.std(dtype=np.float64)),
         sharpness=measure_sharpness(levels),

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageOps
 
-from glasshouse.sources.decode import UndecodablePicture, decode_picture
+from glasshouse.pictures.decode import UndecodablePicture, decode_picture
 
 RNG = np.random.default_rng(0)
 NOISE = RNG.integers(0, 256, (40, 60, 3), np.uint8)

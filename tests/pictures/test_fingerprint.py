@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
-from glasshouse.sources.fingerprint import (
+from glasshouse.pictures.fingerprint import (
     FLAT_PHASH,
     STATISTICS_SIDE_PX,
     build_dct,
