@@ -28,7 +28,7 @@ def main() -> None:
         params, train = run.params, open_prepared(PREPARED, "train")
         checkpoint = Checkpoint(CHECKPOINT, run.identity())
         with run.phase("work"):
-            network = start_network(params.model, train)
+            network = start_network(params.model, train, params.seed)
             history = train_head(
                 network,
                 pictures_of(train, params.model.task),

@@ -84,7 +84,7 @@ def bench_head() -> list[Row]:
     train, valid = (open_prepared(Path("data/prepared"), name) for name in ("train", "valid"))
 
     def run(features: str) -> tuple[float, float]:
-        network = start_network(params.model, train)
+        network = start_network(params.model, train, params.seed)
         times = [time.perf_counter()]
         with tempfile.TemporaryDirectory() as folder:
             train_head(

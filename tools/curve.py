@@ -68,7 +68,7 @@ def measure(seed: int, weights: str, every: int) -> list[dict[str, Any]]:
     train, valid, test = (open_prepared(PREPARED, name) for name in ("train", "valid", "test"))
     task, rows, clock = params.model.task, [], Stopwatch()
     backbone = params.model.backbone.model_copy(update={"weights": weights})
-    network = start_network(params.model.model_copy(update={"backbone": backbone}), train)
+    network = start_network(params.model.model_copy(update={"backbone": backbone}), train, params.seed)
     validate = make_validator(network, valid, task, params.evaluate)
 
     def look(phase: str, epoch: int) -> dict[str, float]:

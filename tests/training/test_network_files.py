@@ -42,7 +42,7 @@ model = SimpleNamespace(
     head=Head(name="anchor_free"),
 )
 prepared = SimpleNamespace(pixels=SimpleNamespace(shape=(1, 64, 64, 3)), categories=["a", "b", "c"])
-write_training(start_network(model, prepared), HISTORY, Path("twin.keras"))
+write_training(start_network(model, prepared, 7), HISTORY, Path("twin.keras"))
 """
 
 
@@ -56,7 +56,7 @@ def start(model: Any, prepared: Any, seed: int = 6) -> Any:
     import keras
 
     keras.utils.set_random_seed(seed)
-    return start_network(model, prepared)
+    return start_network(model, prepared, 7)
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from glasshouse.models.lazy import keras
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip can hold
 
 
-def save_network(model: Any, path: Path | str) -> None:
+def save_network(model: Any, path: Path | str, notes: dict[str, Any] | None = None) -> None:
     """Writes architecture and weights, without optimizer or compile state, to a file that
     `keras.models.load_model` reads.
 
@@ -31,6 +31,7 @@ def save_network(model: Any, path: Path | str) -> None:
     Args:
         model: a functional or sequential Keras model.
         path: ends in `.keras`; its folder is made where missing.
+        notes: what else to keep with the network, plain JSON values; `read_notes` gives it back.
 
     Raises:
         ValueError: the name does not end in `.keras`.
@@ -50,7 +51,7 @@ def save_network(model: Any, path: Path | str) -> None:
         # file.
         with canonical_names(twin := keras.Model(model.input, model.output, name=model.name)):
             twin.save(draft)
-        rewrite_archive(draft)
+        rewrite_archive(draft, notes or {})
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
@@ -152,14 +153,29 @@ def count_name(stem: str, counts: Counter[str], taken: set[str]) -> str:
             return name
 
 
-def rewrite_archive(path: Path) -> None:
-    """Rewrites a `.keras` file in place with a fixed date, fixed zip times and object ids counted by
-    appearance."""
+def read_notes(path: Path | str) -> dict[str, Any]:
+    """What `save_network` was given to keep with the network.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        zipfile.BadZipFile: it is damaged.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"There is no network file {path}. The stage that writes it has not run.")
+    with zipfile.ZipFile(path) as archive:
+        notes: dict[str, Any] = json.loads(archive.read("metadata.json"))["notes"]
+    return notes
+
+
+def rewrite_archive(path: Path, notes: dict[str, Any]) -> None:
+    """Rewrites a `.keras` file in place with a fixed date, fixed zip times, object ids counted by appearance,
+    and `notes` among its metadata."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in sorted(archive.namelist())}
     config = number_objects(json.loads(members["config.json"]), {})
     metadata = json.loads(members["metadata.json"]) | {
-        "date_saved": "{:04}-{:02}-{:02}@{:02}:{:02}:{:02}".format(*_EPOCH)
+        "date_saved": "{:04}-{:02}-{:02}@{:02}:{:02}:{:02}".format(*_EPOCH),
+        "notes": notes,
     }
     members["config.json"] = json.dumps(config, sort_keys=True).encode()
     members["metadata.json"] = json.dumps(metadata, sort_keys=True).encode()

@@ -17,17 +17,24 @@ class Network:
     """The parts of a network, sharing their weights.
 
     backbone: pixels (B, H, W, 3), 0..255 -> {c3, c4, c5}.  top: {c3, c4, c5} -> raw outputs.  full: pixels ->
-        raw outputs.
+        raw outputs.  priors: what the head took from the training boxes; None for nothing.
     """
 
     backbone: Any
     top: Any
     full: Any
     head: Head
+    priors: Any = None
 
 
 def build_network(
-    model: Model, *, height_px: int, width_px: int, classes: int, load_weights: bool = True
+    model: Model,
+    *,
+    height_px: int,
+    width_px: int,
+    classes: int,
+    load_weights: bool = True,
+    priors: Any = None,
 ) -> Network:
     """Build backbone, neck and head for one input size.
 
@@ -38,6 +45,7 @@ def build_network(
         classes: number of categories.
         load_weights: whether the backbone gets the pretrained weights that `model` names; False where all
             weights are read from a file afterwards.
+        priors: for a head whose module has `learn_priors`: what that returned; None for any other.
     """
     pixels = keras.Input((height_px, width_px, 3), name="pixels", dtype="float32")
     params = model.backbone if load_weights else model.backbone.model_copy(update={"weights": "none"})
@@ -47,13 +55,14 @@ def build_network(
 
     features = {name: keras.Input(tap.shape[1:], name=name, dtype=tap.dtype) for name, tap in taps.items()}
     levels = find_part("necks", model.neck.name).build(features, model.neck)
+    known = {} if priors is None else {"priors": priors}
     head: Head = find_part("heads", model.head.name).Head(
-        model.head, classes=classes, height_px=height_px, width_px=width_px
+        model.head, classes=classes, height_px=height_px, width_px=width_px, **known
     )
     top = keras.Model(features, head.build(levels), name="top")
 
     full = keras.Model(pixels, top(backbone(pixels)), name="network")
-    return Network(backbone, top, full, head)
+    return Network(backbone, top, full, head, priors)
 
 
 def freeze(network: Network, unfreeze_from: str | None, *, batch_norm: str = "train") -> None:

@@ -68,7 +68,7 @@ class Preprocess(Strict):
 class Model(Strict):
     """The network; each part's own keys are checked by the `Params` of the file that its name points to."""
 
-    task: Literal["detect", "classify"]
+    task: Literal["detect", "localize", "classify"]
     backbone: Backbone
     neck: Part
     head: Part
