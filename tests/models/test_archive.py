@@ -124,7 +124,7 @@ def test_failed_writing_leaves_the_old_file(
     path = tmp_path / "a.keras"
     path.write_bytes(b"old")
 
-    def fail(_: Path) -> None:
+    def fail(_: Path, notes: dict[str, Any]) -> None:
         raise OSError("disk full")
 
     monkeypatch.setattr(archive, "rewrite_archive", fail)

@@ -128,6 +128,19 @@ FAULTS = {
         "dataset.path",
         ["existing folder", "data/pictures"],
     ),
+    "address without a hash": (
+        "url: none ",
+        "url: https://x.org/a.zip ",
+        "dataset.sha256",
+        ["SHA-256", "https"],
+    ),
+    "hash of another kind": ("sha256: none", "sha256: abc", "dataset.sha256", ["none|", "Got 'abc'"]),
+    "unknown format of labels": (
+        "format: class_folders",
+        "format: vok",
+        "dataset.format",
+        ["Did you mean 'voc'"],
+    ),
     "labels for a detector": ("source: blooms", "source: folder", "model.task", ["labels only", "classify"]),
     "no pictures": (
         "pictures: 1600",
@@ -242,8 +255,8 @@ def test_message_reads_well(text: str, tmp_path: Path, package: str) -> None:
     assert str(caught.value).replace(str(path), "params.yaml").splitlines() == [
         "params.yaml has 3 faults:",
         "  line 3: seed: must be a whole number. Got '7' (text) instead.",
-        "  line 19: preprocess.resize: missing key: add it below preprocess.",
-        "  line 22: preprocess.resise: unknown key. Did you mean 'resize'? "
+        "  line 26: preprocess.resize: missing key: add it below preprocess.",
+        "  line 29: preprocess.resise: unknown key. Did you mean 'resize'? "
         "Valid: height_px, pad_value, resize, width_px.",
     ]
 

@@ -4,9 +4,10 @@ Backbone  build(pixels, params)   -> {"c3": ..., "c4": ..., "c5": ...}; the numb
 Neck      build(features, params) -> {"p3": ..., ...}
 Head      a class `Head`, below
 
-A head's module may also hold `learn_priors(params, boxes_xyxy_px, size, seed) -> priors`: what the head takes from
-the training boxes (N, 4) in pictures of `size` (height, width) before it is built, such as anchors, in plain JSON
-values. `Head` then takes it as `priors`; the network's file keeps it, so that every later stage builds the same.
+A head's module may also hold `learn_priors(params, boxes_xyxy_px, size, seed) -> priors`: what the head takes
+from the training boxes (N, 4) in pictures of `size` (height, width) before it is built, such as anchors, in
+plain JSON values. `Head` then takes it as `priors`; the network's file keeps it, so that every later stage
+builds the same.
 """
 
 from __future__ import annotations

@@ -41,6 +41,7 @@ DEMANDS = {  # pydantic's type of error -> what a person should write
     "finite_number": "a finite number",
     "invalid_key": "text (a key)",
     "string_too_short": "text that is not empty",
+    "string_pattern_mismatch": "text like {pattern}",
     "too_short": "a list of at least {min_length}",
     "too_long": "a list of at most {max_length}",
 }
@@ -134,7 +135,8 @@ def _message(detail: ErrorDetails, schema: type[BaseModel]) -> str:
         case "value_error" | "assertion_error":
             return f"{detail['msg'].partition(', ')[2]}. Got {show(value)} instead."
         case kind:
-            demand = DEMANDS.get(kind, detail["msg"].removeprefix("Input should be ")).format(**context)
+            said = detail["msg"].removeprefix("Input should be ")
+            demand = DEMANDS[kind].format(**context) if kind in DEMANDS else said
             return f"must be {demand}. Got {show(value)} instead."
 
 

@@ -13,6 +13,8 @@ from glasshouse.params.faults import Fault, show
 from glasshouse.params.parts import builtin_weights_path
 from glasshouse.params.strict import Strict
 
+LABELS_ONLY = ("class_folders", "npy")  # formats without boxes
+
 Message = str | None
 Rule = tuple[tuple[str, ...], Callable[..., Message]]
 
@@ -47,7 +49,7 @@ def _value(values: dict[str, Any], key: str) -> Any:
 def _rules_of(around: Surroundings) -> list[Rule]:
     folder, package, head = around.folder, around.package, around.head
     rules: list[Rule] = [
-        (("dataset.path", "dataset.source"), partial(_check_folder, folder)),
+        (("dataset.path", "dataset.source", "dataset.url"), partial(_check_folder, folder)),
         (("model.backbone.weights",), partial(_check_weights, folder)),
         (("model.backbone.weights", "model.backbone.name"), partial(_check_builtin, package)),
     ]
@@ -81,17 +83,21 @@ def _check_formats(formats: list[str]) -> Message:
 
 
 def _check_boxes(task: str, source: str, form: str) -> Message:
-    if (task, source, form) != ("detect", "folder", "class_folders"):
+    if task == "classify" or source != "folder" or form not in LABELS_ONLY:
         return None
-    return (
-        "detect needs boxes, class_folders hold labels only: set model.task and model.head.name to classify."
-    )
+    return f"{task} needs boxes, {form} holds labels only: set model.task and model.head.name to classify."
 
 
-def _check_folder(folder: Path, path: str, source: str) -> Message:
-    if source != "folder" or (folder / path).is_dir():
+def _check_folder(folder: Path, path: str, source: str, url: str) -> Message:
+    if source != "folder" or url != "none" or (folder / path).exists():
         return None
-    return f"must be an existing folder where dataset.source is folder. Got {show(path)} instead."
+    return f"must be an existing folder or archive where dataset.source is folder. Got {show(path)} instead."
+
+
+def _check_url(sha256: str, url: str) -> Message:
+    if url == "none" or sha256 != "none":
+        return None
+    return f"must be the SHA-256 of what {show(url)} holds (sha256sum FILE). Got 'none' instead."
 
 
 def _check_weights(folder: Path, weights: str) -> Message:
@@ -128,6 +134,7 @@ _WITHIN_EPOCHS = partial(_check_within, "fine_tune.epochs")
 
 PLAIN_RULES: tuple[Rule, ...] = (
     (("split.test", "split.valid"), _check_shares),
+    (("dataset.sha256", "dataset.url"), _check_url),
     (("augment.mosaic_off_epochs", "fine_tune.epochs"), _WITHIN_EPOCHS),
     (("fine_tune.warmup_epochs", "fine_tune.epochs"), _WITHIN_EPOCHS),
     (("augment.scale",), _check_pair),
