@@ -180,7 +180,7 @@ ALONE = {
     "unknown neck", "unknown head", "head without its neck", "key of a part", "no such weights file",
     "shares leave nothing", "mosaic off too long", "labels for a detector", "key twice",
     "pair of one", "pair of three", "pair with a zero", "number for a pair", "format twice", "no format",
-    "empty name", "null block", "value for a block", "unknown block",
+    "empty name", "null block", "value for a block", "unknown block", "address without a hash",
 }  # fmt: skip
 
 
