@@ -10,6 +10,7 @@ from glasshouse.sources.example import Source
 
 if TYPE_CHECKING:
     from glasshouse.params import Dataset
+    from glasshouse.sources.labelled import LabelledFiles
 
 DYNAMIC_IMPORTS = ("glasshouse.sources.readers.${dataset.format}",)
 
@@ -33,8 +34,9 @@ def open_source(dataset: Dataset, seed: int) -> Source:
 
         return open_tfds(dataset.name, dataset.splits, dataset.data_dir)
     from glasshouse.sources.archives import open_archive
+    from glasshouse.sources.groups import apply_groups
 
     folder = open_archive(Path(dataset.path), dataset.url, dataset.sha256)
     reader = import_module(f"glasshouse.sources.readers.{dataset.format}")
-    source: Source = reader.read(folder, dataset.classes)
-    return source
+    source: LabelledFiles = reader.read(folder, dataset.classes)
+    return apply_groups(source, folder)

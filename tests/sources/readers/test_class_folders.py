@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import unicodedata
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glasshouse.sources.catalog import open_source
 from glasshouse.sources.example import Example, SourceError
-from glasshouse.sources.readers.class_folders import ClassFolders, sort_naturally
+from glasshouse.sources.listing import sort_naturally, spell
+from glasshouse.sources.readers.class_folders import read
 
 
 def lay_out(root: Path, names: list[str]) -> Path:
@@ -25,11 +27,11 @@ def lay_out(root: Path, names: list[str]) -> Path:
 
 
 def list_names(root: Path) -> list[str]:
-    return [example.file_name for example in ClassFolders(root)]
+    return [example.file_name for example in read(root, ())]
 
 
 def test_examples_carry_bytes_relative_name_and_label(tmp_path: Path) -> None:
-    source = ClassFolders(lay_out(tmp_path, ["rose/a.jpg", "daisy/a.jpg"]))
+    source = read(lay_out(tmp_path, ["rose/a.jpg", "daisy/a.jpg"]), ())
     assert source.categories == ("daisy", "rose")
     assert list(source) == [
         Example("daisy/a.jpg", b"daisy/a.jpg", "daisy"),
@@ -71,7 +73,7 @@ def test_junk_is_passed_over_and_everything_else_is_offered(tmp_path: Path) -> N
     ]
     kept = ["a/1.jpg", "a/notes.txt", "a/text.jpg", "a/noending"]
     assert sorted(list_names(lay_out(tmp_path, junk + kept))) == sorted(kept)
-    assert ClassFolders(tmp_path).categories == ("a",)
+    assert read(tmp_path, ()).categories == ("a",)
 
 
 def test_a_licence_beside_the_class_folders_does_no_harm(tmp_path: Path) -> None:
@@ -80,7 +82,7 @@ def test_a_licence_beside_the_class_folders_does_no_harm(tmp_path: Path) -> None
 
 def test_unicode_names_are_composed(tmp_path: Path) -> None:
     apart = unicodedata.normalize("NFD", "größe/blüte é.jpg")
-    source = ClassFolders(lay_out(tmp_path, [apart]))
+    source = read(lay_out(tmp_path, [apart]), ())
     (example,) = source
     assert example.file_name == unicodedata.normalize("NFC", apart)
     assert source.categories == ("größe",) and example.label == "größe"
@@ -90,7 +92,7 @@ def test_names_that_are_not_utf8_are_named(tmp_path: Path) -> None:
     lay_out(tmp_path, ["a/1.jpg"])
     (tmp_path / "a" / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"x")
     with pytest.raises(SourceError, match=r"caf.*UTF-8"):
-        ClassFolders(tmp_path)
+        read(tmp_path, ())
 
 
 def test_links_are_followed_and_a_loop_ends(tmp_path: Path) -> None:
@@ -112,15 +114,87 @@ def test_links_are_followed_and_a_loop_ends(tmp_path: Path) -> None:
 )
 def test_wrong_layouts_say_what_to_do(tmp_path: Path, names: list[str], message: str) -> None:
     with pytest.raises(SourceError, match=message):
-        ClassFolders(lay_out(tmp_path, names))
+        read(lay_out(tmp_path, names), ())
 
 
 def test_missing_folder_and_file_instead_of_folder(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"nowhere does not exist"):
-        ClassFolders(tmp_path / "nowhere")
+        read(tmp_path / "nowhere", ())
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(SourceError, match=r"file is a file"):
-        ClassFolders(tmp_path / "file")
+        read(tmp_path / "file", ())
+
+
+SPLITS = ["train/cat/1.jpg", "train/dog/1.jpg", "test/dog/2.jpg", "val/cat/10.jpg", "val/cat/9.jpg"]
+
+
+def test_folders_of_splits(tmp_path: Path) -> None:
+    source = read(lay_out(tmp_path, SPLITS), ())
+    assert source.categories == ("cat", "dog")
+    assert [(file.file_name, file.label, file.split) for file in source.files] == [
+        ("train/cat/1.jpg", "cat", "train"),
+        ("train/dog/1.jpg", "dog", "train"),
+        ("val/cat/9.jpg", "cat", "valid"),
+        ("val/cat/10.jpg", "cat", "valid"),
+        ("test/dog/2.jpg", "dog", "test"),
+    ]
+    (tmp_path / "test/cat").mkdir()
+    assert read(tmp_path, ()) == source
+
+
+@pytest.mark.parametrize(
+    "names, message",
+    [
+        ([*SPLITS, "docs/x/1.jpg"], r"folders of splits \(.*train/.*\) and others beside them \(docs/\)"),
+        ([*SPLITS, "valid/cat/1.jpg"], "two folders of .* mean one split: .*val.*valid"),
+        ([*SPLITS, "train/loose.jpg"], "train holds 1 pictures outside any class folder"),
+        ([*SPLITS, "1.jpg", "test/3.jpg"], "outside any class folder"),
+        ([*SPLITS, "val/bird/.DS_Store"], "without pictures in any split of .*: bird"),
+        (["train/1.jpg", "test/1.jpg"], "are splits without class folders"),
+        ([*SPLITS, "validation/.hidden"], "two folders"),
+    ],
+)
+def test_folders_of_splits_that_say_too_little(tmp_path: Path, names: list[str], message: str) -> None:
+    with pytest.raises(SourceError, match=message):
+        read(lay_out(tmp_path, names), ())
+
+
+def test_a_class_of_trains_is_no_split(tmp_path: Path) -> None:
+    source = read(lay_out(tmp_path, ["train/steam/1.jpg", "bus/1.jpg", "car/1.jpg"]), ())
+    assert source.categories == ("bus", "car", "train")
+    assert {file.split for file in source.files} == {None}
+
+
+def test_classes_are_ordered_and_checked(tmp_path: Path) -> None:
+    lay_out(tmp_path, ["cat/1.jpg", "dog/1.jpg"])
+    assert read(tmp_path, ("dog", "cat", "bird")).categories == ("dog", "cat", "bird")
+    with pytest.raises(SourceError, match=r"class folder dog/: label 'dog' .* Did you mean 'dogs'"):
+        read(tmp_path, ("cat", "dogs"))
+
+
+def test_a_file_that_cannot_be_read_says_so_and_the_others_go_on(tmp_path: Path) -> None:
+    lay_out(tmp_path, ["a/1.jpg", "a/3.jpg"])
+    (tmp_path / "a/2.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    one, two, three = read(tmp_path, ())
+    assert two.picture == b"" and two.unreadable == "cannot be read: No such file or directory"
+    assert one.unreadable is None and three.picture == b"a/3.jpg"
+
+
+NAME = st.text("ab é_1-", min_size=1, max_size=5).filter(lambda name: name.strip() == name)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.dictionaries(NAME, st.sets(NAME, min_size=1, max_size=3), min_size=1, max_size=4))
+def test_what_is_written_is_read(content: dict[str, set[str]]) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        names = [f"{label}/{name}.jpg" for label, inner in content.items() for name in inner]
+        found = list(read(lay_out(Path(place), names), ()))
+    assert {
+        (spell(label), spell(f"{label}/{name}.jpg")) for label, inner in content.items() for name in inner
+    } == {(example.label, example.file_name) for example in found}
+    assert len(found) == len(names) and all(
+        spell(example.picture.decode()) == example.file_name for example in found
+    )
 
 
 @given(st.lists(st.text("ab019./", max_size=6), max_size=8))
@@ -130,13 +204,14 @@ def test_natural_order_tells_every_two_names_apart(names: list[str]) -> None:
     assert sorted(keys) == [sort_naturally(name) for name in sorted(sorted(names), key=sort_naturally)]
 
 
-def test_catalog_opens_folders_and_names_what_it_does_not_know(tmp_path: Path) -> None:
+def test_catalog_opens_folders_with_their_groups(tmp_path: Path) -> None:
     lay_out(tmp_path, ["a/1.jpg"])
-    dataset = SimpleNamespace(source="folder", path=str(tmp_path), format="class_folders")
-    assert open_source(dataset, 7).categories == ("a",)
-    for wrong in (SimpleNamespace(source="magic"), SimpleNamespace(source="folder", path=".", format="zip")):
-        with pytest.raises(SourceError, match=r"magic|zip"):
-            open_source(wrong, 7)
+    (tmp_path / "groups.csv").write_text("file_name,group\na/1.jpg,x\n")
+    dataset = SimpleNamespace(
+        source="folder", path=str(tmp_path), format="class_folders", url="none", sha256="none", classes=()
+    )
+    source = open_source(dataset, 7)
+    assert source.categories == ("a",) and [example.group for example in source] == ["x"]
 
 
 def test_catalog_opens_blooms_that_repeat_themselves() -> None:

@@ -1,78 +1,135 @@
-"""Format class_folders: one sub-folder of pictures a class; also train/, valid/ and test/ of such folders."""
+"""Format class_folders: one sub-folder of pictures a class; also train/, valid/ and test/ of such folders.
+
+Categories are the class folders' names, sorted, or `dataset.classes`. Pictures come split by split, class by
+class, within one sorted by their path with numbers read as numbers (2.jpg before 10.jpg). Every file below a
+class folder, at any depth, is offered except hidden ones and what desktops leave behind: whether it is a
+picture is judged when it is decoded.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-from glasshouse.sources.example import Example, LabelFault, SourceError
+from glasshouse.sources.classes import demand_class, order_classes, spell_classes
+from glasshouse.sources.example import SourceError
+from glasshouse.sources.labelled import LabelledFile, LabelledFiles
 from glasshouse.sources.listing import PICTURE_SUFFIXES, abridge, is_junk, list_files, spell
+from glasshouse.sources.split_names import SPLIT_NAMES
+
+ORDER = ("train", "valid", "test")
 
 
-def read(folder: Path, classes: tuple[str, ...]) -> ClassFolders:
-    """The labelled pictures below `folder`; see ClassFolders."""
-    return ClassFolders(folder)
+def read(folder: Path, classes: tuple[str, ...] = ()) -> LabelledFiles:
+    """The labelled pictures below `folder`; none is read yet.
 
-
-class ClassFolders:
-    """Labelled pictures from a folder with one sub-folder a class, in an order that no file system decides.
-
-    Categories are the sub-folders' names, sorted. Pictures come class by class, within one sorted by their
-    path with numbers read as numbers (2.jpg before 10.jpg). Every file below a class folder, at any depth, is
-    offered except hidden ones and what desktops leave behind: what it holds is for the reader to judge.
+    Raises:
+        SourceError: the folder or its class folders are missing or empty, pictures lie beside the class
+            folders, folders of splits lie beside others, a class is none of `classes`, or a name cannot be
+            written in UTF-8.
     """
-
-    faults: tuple[LabelFault, ...] = ()
-
-    def __init__(self, path: Path | str) -> None:
-        """List the folder; no picture is read yet.
-
-        Raises:
-            SourceError: the folder or its class folders are missing or empty, pictures lie beside the class
-                folders,
-                or a name cannot be written in UTF-8.
-        """
-        self.path = Path(path)
-        folders = list_class_folders(self.path)
-        self.categories = tuple(folders)
-        self._files = [
-            (label, file_name, file)
-            for label, folder in folders.items()
-            for file_name, file in list_files(folder)
+    top, classes = list_folders(folder), spell_classes(classes)
+    splits = find_splits(folder, top)
+    if splits:
+        files = [
+            file for split, name in splits.items() for file in label_files(top[name], f"{name}/", split, True)
         ]
-
-    def __len__(self) -> int:
-        """Number of files offered."""
-        return len(self._files)
-
-    def __iter__(self) -> Iterator[Example]:
-        """Read and give the files one by one; file_name is LABEL/path/below/it."""
-        for label, file_name, file in self._files:
-            yield Example(f"{label}/{file_name}", file.read_bytes(), label)
+    else:
+        files = label_files(folder, "", None, False)
+    labels = {str(file.label) for file in files}
+    demand_no_empty(folder, list(splits.values()), labels)
+    for label in sorted(labels):
+        demand_class(label, classes, f"{folder}: class folder {label}/")
+    return LabelledFiles(order_classes(labels, classes), tuple(files))
 
 
-def list_class_folders(path: Path) -> dict[str, Path]:
-    """Sorted names and paths of the class folders; raises SourceError as ClassFolders does."""
-    if not path.is_dir():
-        what = "is a file" if path.exists() else "does not exist"
+def list_folders(folder: Path) -> dict[str, Path]:
+    """Names and paths of the sub-folders, sorted, without junk; raises SourceError without a folder."""
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
         raise SourceError(
-            f"dataset.path: {path} {what}; expected a folder with one sub-folder of pictures a class."
+            f"dataset.path: {folder} {what}; expected a folder with one sub-folder of pictures a class."
         )
-    entries = [entry for entry in path.iterdir() if not is_junk(entry.name)]
+    try:
+        entries = [entry for entry in folder.iterdir() if not is_junk(entry.name) and entry.is_dir()]
+    except OSError as error:
+        raise SourceError(f"dataset.path: cannot list {folder}: {error.strerror}.") from error
+    return dict(sorted((spell(entry.name), entry) for entry in entries))
+
+
+def find_splits(folder: Path, top: dict[str, Path]) -> dict[str, str]:
+    """{split: name of its folder} where the top folders are splits, {} where they are classes.
+
+    They are splits where all have the name of one and hold folders themselves. A folder train/ beside others
+    may well be a class of vehicles, unless valid/ or test/ is there as well.
+    """
+    named = {name: SPLIT_NAMES[name.casefold()] for name in top if name.casefold() in SPLIT_NAMES}
+    if "train" not in named.values():
+        return {}
+    if not any(list_folders(top[name]) for name in named):
+        demand_no_flat_splits(folder, top, named)
+        return {}
+    others = [f"{name}/" for name in top if name not in named]
+    if others and len(set(named.values())) == 1:
+        return {}
+    if others:
+        raise SourceError(
+            f"dataset.path: {folder} holds folders of splits ({', '.join(f'{name}/' for name in named)}) and "
+            f"others beside them ({abridge(others)}): move these into the splits' folders, or away."
+        )
+    if len(set(named.values())) < len(named):
+        raise SourceError(f"dataset.path: two folders of {folder} mean one split: {', '.join(named)}.")
+    return {split: name for split in ORDER for name, meant in named.items() if meant == split}
+
+
+def demand_no_flat_splits(folder: Path, top: dict[str, Path], named: dict[str, str]) -> None:
+    """Demand that folders of splits do not pass for classes: train/ and test/ are none of any picture."""
+    if len(named) == len(top) > 1:
+        raise SourceError(
+            f"dataset.path: {', '.join(f'{name}/' for name in named)} in {folder} are splits without class "
+            "folders: move the pictures of each class into one, or name another dataset.format."
+        )
+
+
+def label_files(folder: Path, prefix: str, split: str | None, may_be_empty: bool) -> list[LabelledFile]:
+    """The files of a folder's class folders; raises SourceError where there are none."""
+    demand_no_loose(folder)
+    folders = list_folders(folder)
+    if not folders:
+        raise SourceError(
+            f"dataset.path: {folder} has no sub-folders; put the pictures of each class into one."
+        )
+    listed = {label: list_files(place) for label, place in folders.items()}
+    empty = [label for label, files in listed.items() if not files]
+    if empty and not may_be_empty:
+        raise SourceError(f"dataset.path: class folders without pictures in {folder}: {abridge(empty)}.")
+    return [
+        LabelledFile(f"{prefix}{label}/{name}", path, label, split=split)
+        for label, files in listed.items()
+        for name, path in files
+    ]
+
+
+def demand_no_loose(folder: Path) -> None:
+    """Demand that no picture lies beside the class folders."""
+    entries = (entry for entry in folder.iterdir() if not is_junk(entry.name))
     loose = sorted(
         entry.name for entry in entries if entry.is_file() and entry.suffix.lower() in PICTURE_SUFFIXES
     )
     if loose:
         raise SourceError(
-            f"dataset.path: {path} holds {len(loose)} pictures outside any class folder ({abridge(loose)}); "
-            "move each into a sub-folder named after its class."
+            f"dataset.path: {folder} holds {len(loose)} pictures outside any class folder "
+            f"({abridge(loose)}); move each into a sub-folder named after its class."
         )
-    folders = {spell(entry.name): entry for entry in entries if entry.is_dir()}
-    if not folders:
+
+
+def demand_no_empty(folder: Path, splits: list[str], labels: set[str]) -> None:
+    """Demand pictures of every class in some split: a class may be missing in one of them only."""
+    named = {label for split in splits for label in list_folders(folder / split)}
+    if named - labels:
         raise SourceError(
-            f"dataset.path: {path} has no sub-folders; put the pictures of each class into one."
+            f"dataset.path: class folders without pictures in any split of {folder}: "
+            f"{abridge(sorted(named - labels))}."
         )
-    empty = sorted(name for name, folder in folders.items() if not list_files(folder))
-    if empty:
-        raise SourceError(f"dataset.path: class folders without pictures in {path}: {abridge(empty)}.")
-    return dict(sorted(folders.items()))
+
+
+ClassFolders = read

@@ -1,0 +1,434 @@
+"""Archives as data sets: unpacked once, whole or not at all, and nothing outside of their folder."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from glasshouse.sources import unpacking
+from glasshouse.sources.archives import UNPACKED, find_top, open_archive
+from glasshouse.sources.example import SourceError
+from glasshouse.sources.fetch import hash_file
+
+REPOSITORY = Path(__file__).parents[2]
+FILES = {
+    "set/cat/1.jpg": b"one",
+    "set/cat/2.jpg": b"two" * 1000,
+    "set/dog/ö ü.jpg": b"",
+    "set/README.md": b"read",
+}
+KINDS = ("zip", "tar", "tar.gz", "tar.bz2", "tar.xz")
+Member = tuple[str, bytes]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def pack(path: Path, members: dict[str, bytes] | list[Member], folders: tuple[str, ...] = ()) -> Path:
+    rows = list(members.items()) if isinstance(members, dict) else members
+    if path.name.endswith("zip"):
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name in folders:
+                archive.writestr(f"{name}/", b"")
+            for name, content in rows:
+                archive.writestr(name, content)
+        return path
+    mode = {"tar": "w", "gz": "w:gz", "bz2": "w:bz2", "xz": "w:xz"}[path.name.rpartition(".")[2]]
+    with tarfile.open(path, mode) as tar:
+        for name in folders:
+            info = tarfile.TarInfo(name)
+            info.type = tarfile.DIRTYPE
+            tar.addfile(info)
+        for name, content in rows:
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return path
+
+
+def pack_member(path: Path, kind: bytes, name: str = "set/link", target: str = "/etc/passwd") -> Path:
+    with tarfile.open(path, "w") as tar:
+        info = tarfile.TarInfo("set/a.jpg")
+        tar.addfile(info)
+        info = tarfile.TarInfo(name)
+        info.type, info.linkname = kind, target
+        tar.addfile(info)
+    return path
+
+
+def read_tree(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
+
+
+def refuse(path: Path, wanted: str, url: str = "none", sha256: str = "none") -> str:
+    """The message of the refusal; nothing may be left."""
+    with pytest.raises(SourceError, match=wanted) as caught:
+        open_archive(path, url, sha256)
+    assert list(UNPACKED.glob("*")) == []
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_archives_are_unpacked_once_below_their_hash(here: Path, kind: str) -> None:
+    archive = pack(here / f"set.{kind}", FILES, ("set", "set/empty"))
+    top = open_archive(archive, "none", "none")
+    assert top == UNPACKED / hash_file(archive) / "set"
+    assert {f"set/{name}": content for name, content in read_tree(top).items()} == FILES
+    assert (top / "empty").is_dir()
+    before = [path.stat().st_mtime_ns for path in sorted(top.rglob("*"))]
+    assert open_archive(archive, "none", hash_file(archive)) == top
+    assert [path.stat().st_mtime_ns for path in sorted(top.rglob("*"))] == before
+    assert [path.name for path in UNPACKED.iterdir()] == [hash_file(archive)]
+
+
+def test_the_content_tells_the_kind_and_not_the_name(here: Path) -> None:
+    for number, kind in enumerate(KINDS):
+        archive = pack(here / f"set.{kind}", {**FILES, "set/n": bytes([number])})
+        renamed = archive.rename(here / f"{kind}.dat")
+        assert len(read_tree(open_archive(renamed, "none", "none"))) == 5
+
+
+def test_a_folder_is_itself(here: Path) -> None:
+    (here / "pictures").mkdir()
+    assert open_archive(here / "pictures", "none", "none") == here / "pictures"
+    with pytest.raises(SourceError, match=r"sha256 is of an archive, but .*pictures is a folder"):
+        open_archive(here / "pictures", "none", "0" * 64)
+
+
+def test_urls_are_fetched_checked_and_unpacked(here: Path) -> None:
+    archive = pack(here / "set.zip", FILES)
+    sha256 = hash_file(archive)
+    top = open_archive(here / "nowhere", archive.as_uri(), sha256)
+    assert len(read_tree(top)) == 4
+    archive.unlink()
+    assert open_archive(here / "nowhere", archive.as_uri(), sha256) == top  # it is there already
+    refusal = "dataset.sha256 is none"
+    with pytest.raises(SourceError, match=refusal):
+        open_archive(here / "nowhere", archive.as_uri(), "none")
+
+
+def test_missing_and_wrong_files_are_named(here: Path) -> None:
+    assert "gone.zip does not exist" in refuse(here / "gone.zip", "gone.zip")
+    archive = pack(here / "set.zip", FILES)
+    message = refuse(archive, "has the SHA-256", sha256="0" * 64)
+    assert hash_file(archive) in message and "0" * 64 in message
+    for content, what in (
+        (b"", "no archive"),
+        (b"hello" * 200, "no archive"),
+        (b"7z\xbc\xaf\x27\x1c" + b"0" * 99, "a 7z file"),
+        (b"Rar!\x1a\x07" + b"0" * 99, "a rar file"),
+        (b"\x28\xb5\x2f\xfd" + b"0" * 99, "a zstd file"),
+        (gzip.compress(b"no tar" * 500), "damaged or cut off"),
+    ):
+        (here / "odd.bin").write_bytes(content)
+        refuse(here / "odd.bin", f"odd.bin: it is {what}")
+
+
+# The only folder
+
+
+@pytest.mark.parametrize(
+    "names, top",
+    [
+        (["set/cat/1.jpg", "set/dog/1.jpg"], "set"),
+        (["VOCdevkit/VOC2007/JPEGImages/1.jpg", "VOCdevkit/VOC2007/Annotations/1.xml"], "VOCdevkit/VOC2007"),
+        (["cat/1.jpg", "dog/1.jpg"], ""),
+        (["cat/1.jpg", "cat/2.PNG"], ""),  # the only class
+        (["set/cat/1.jpg"], "set"),  # the only class, in a folder
+        (["cat/1.jpg", "__MACOSX/cat/._1.jpg", ".DS_Store"], ""),
+        (["set/a/1.jpg", "set/b/1.jpg", "__MACOSX/set/._a"], "set"),
+        (["export/1.jpg", "export/via.json"], "export"),  # labels beside pictures: no class
+        (["set/pixels.npy", "set/labels.npy"], "set"),
+        (["train/cat/1.jpg", "train/dog/1.jpg"], ""),
+        (["set/train/cat/1.jpg"], "set"),
+        (["set/cat/.hidden", "set/cat/1.jpg"], "set"),
+        (["1.jpg"], ""),
+        (["a/b/c/data.csv"], "a/b/c"),
+    ],
+)
+def test_the_top_is_where_the_data_set_begins(here: Path, names: list[str], top: str) -> None:
+    archive = pack(here / "set.zip", dict.fromkeys(names, b"x"))
+    assert open_archive(archive, "none", "none") == UNPACKED / hash_file(archive) / top
+    assert find_top(UNPACKED / hash_file(archive)) == UNPACKED / hash_file(archive) / top
+
+
+# What must not come out
+
+ESCAPES = (
+    "../evil",
+    "set/../../evil",
+    "/tmp/evil",
+    "C:/evil",
+    "c:evil",
+    "..\\evil",
+    "set\\..\\..\\evil",
+    "\\evil",
+    "..",
+)
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+@pytest.mark.parametrize("name", ESCAPES)
+def test_paths_that_leave_the_folder_are_refused(here: Path, kind: str, name: str) -> None:
+    archive = pack(here / f"set.{kind}", [("set/a.jpg", b"x"), (name, b"evil")])
+    message = refuse(archive, "may leave the folder")
+    assert message.startswith(f"dataset: {archive}: member {name!r}")
+    assert not any("evil" in path.name for path in here.rglob("*"))
+
+
+@pytest.mark.parametrize(
+    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE]
+)
+def test_links_and_devices_in_tar_are_refused(here: Path, kind: bytes) -> None:
+    what = "is a link" if kind in (tarfile.SYMTYPE, tarfile.LNKTYPE) else "is a device"
+    assert "member 'set/link'" in refuse(pack_member(here / "set.tar", kind), what)
+
+
+def test_links_in_zip_are_refused(here: Path) -> None:
+    info = zipfile.ZipInfo("set/link")
+    info.create_system, info.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(here / "set.zip", "w") as archive:
+        archive.writestr(info, "/etc/passwd")
+    assert "member 'set/link'" in refuse(here / "set.zip", "is a link or device")
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("a/1.jpg", "a/1.jpg"),
+        ("a/1.jpg", "./a//1.jpg"),
+        ("a/\u00e9.jpg", "a/e\u0301.jpg"),  # one name to whoever reads it
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_names_that_come_twice_are_refused(here: Path, kind: str, names: tuple[str, str]) -> None:
+    archive = pack(here / f"set.{kind}", [(names[0], b"one"), (names[1], b"two")])
+    assert f"member {names[1]!r}" in refuse(archive, "comes twice")
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_a_file_cannot_also_be_a_folder(here: Path, kind: str) -> None:
+    for names in (["a", "a/1.jpg"], ["a/1.jpg", "a"]):
+        refuse(
+            pack(here / f"set.{kind}", [(name, b"x") for name in names]), "has the place of another member"
+        )
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_names_that_no_disk_holds_are_refused(here: Path, kind: str) -> None:
+    refuse(pack(here / f"set.{kind}", {f"a/{'x' * 300}.jpg": b"x"}), "cannot hold")
+
+
+def test_names_that_are_not_utf8_are_refused(here: Path) -> None:
+    with tarfile.open(here / "set.tar", "w", format=tarfile.GNU_FORMAT, encoding="latin-1") as tar:
+        tar.addfile(tarfile.TarInfo("a/\xe9.jpg"))
+    assert "udce9" in refuse(here / "set.tar", "not UTF-8")
+
+
+def test_names_that_hold_a_zero_are_refused(here: Path) -> None:
+    """Python would end the name there, others would not."""
+    archive = pack(here / "set.zip", {"set/a.jpg_evil": b"x"})
+    archive.write_bytes(archive.read_bytes().replace(b"a.jpg_evil", b"a.jpg\0evil"))
+    assert "a.jpg\\x00evil" in refuse(archive, "holds a zero")
+
+
+def test_utf8_names_without_the_flag_are_read_as_utf8(here: Path) -> None:
+    """As the archiver of macOS writes them."""
+    archive = pack(here / "set.zip", {"a/K\u00f6nig.jpg": b"x"})
+    flagged = archive.read_bytes()
+    plain = flagged.replace(b"\x00\x08", b"\x00\x00")  # bit 11 of the flags, in both headers
+    assert plain != flagged
+    archive.write_bytes(plain)
+    with zipfile.ZipFile(archive) as source:
+        assert source.namelist() == ["a/K\u251c\u2562nig.jpg"]  # what Python takes it for
+    top = open_archive(archive, "none", "none")
+    assert list(read_tree(top)) == ["a/K\u00f6nig.jpg"]
+
+
+def test_encrypted_zips_are_refused(here: Path) -> None:
+    archive = pack(here / "set.zip", FILES)
+    content = bytearray(archive.read_bytes())
+    start = content.rindex(b"PK\x01\x02")
+    content[start + 8] |= 1
+    archive.write_bytes(bytes(content))
+    assert "member 'set/README.md'" in refuse(archive, "is encrypted")
+
+
+def test_methods_that_python_cannot_read_are_refused(here: Path) -> None:
+    archive = pack(here / "set.zip", {"set/a.jpg": b"x" * 99})
+    content = bytearray(archive.read_bytes())
+    start = content.rindex(b"PK\x01\x02")
+    content[start + 10] = 9  # deflate64, as Windows writes large files
+    archive.write_bytes(bytes(content))
+    assert "member 'set/a.jpg'" in refuse(archive, "cannot be unpacked")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.6, 0.9, 0.99])
+def test_archives_that_are_cut_off_are_refused(here: Path, kind: str, share: float) -> None:
+    noise = [hashlib.sha256(bytes([n])).digest() * 100 for n in range(20)]
+    archive = pack(here / f"set.{kind}", {f"set/{n}.jpg": content for n, content in enumerate(noise)})
+    content = archive.read_bytes().rstrip(b"\0")  # tar fills up with zeros, which may be missing
+    archive.write_bytes(content[: int(len(content) * share)])
+    assert str(archive) in refuse(archive, "cut off|no archive")
+
+
+def test_a_tar_cut_between_two_members_is_refused(here: Path) -> None:
+    """Every member is whole; only the mark at the end is missing."""
+    archive = pack(here / "set.tar", {"set/a.jpg": b"a" * 512, "set/b.jpg": b"b" * 512})
+    archive.write_bytes(archive.read_bytes()[:1024])
+    refuse(archive, "mark at its end is missing")
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar.gz", "tar.bz2", "tar.xz"])
+def test_bytes_that_changed_are_found_by_the_checksum(here: Path, kind: str) -> None:
+    noise = b"".join(hashlib.sha256(bytes([n, m])).digest() for n in range(99) for m in range(99))
+    archive = pack(here / f"set.{kind}", {"set/a.jpg": noise})
+    content = bytearray(archive.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    archive.write_bytes(bytes(content))
+    refuse(archive, "damaged or cut off")
+
+
+def test_empty_archives_are_refused(here: Path) -> None:
+    for kind in ("zip", "tar", "tar.gz"):
+        refuse(pack(here / f"set.{kind}", {}), "is empty")
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar.gz", "tar.xz"])
+def test_bombs_are_refused_before_they_are_written(
+    here: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(unpacking, "RATIO_FLOOR_BYTES", 1 << 20)
+    archive = pack(here / f"set.{kind}", {"set/a.jpg": b"x", "set/bomb.jpg": bytes(16 << 20)})
+    assert (16 << 20) / archive.stat().st_size > unpacking.MAX_RATIO
+    written: list[int] = []
+    copy = unpacking.shutil.copyfileobj
+    monkeypatch.setattr(unpacking.shutil, "copyfileobj", lambda *a: (written.append(1), copy(*a)))
+    assert "member 'set/bomb.jpg'" in refuse(archive, "looks like a bomb")
+    assert len(written) == 1  # a.jpg
+
+
+def test_small_archives_of_blank_pictures_are_no_bombs(here: Path) -> None:
+    archive = pack(here / "set.zip", {"set/mask.png": bytes(4 << 20), "set/b.png": bytes(4 << 20)})
+    assert (8 << 20) / archive.stat().st_size > unpacking.MAX_RATIO
+    assert len(read_tree(open_archive(archive, "none", "none"))) == 2
+
+
+def test_a_tar_that_hides_its_size_in_headers_is_refused(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pax header of 16 MiB of zeros, which tarfile would take into memory."""
+    monkeypatch.setattr(unpacking, "RATIO_FLOOR_BYTES", 1 << 20)
+    info = tarfile.TarInfo("pax")
+    info.type, info.size = tarfile.XHDTYPE, 16 << 20
+    with gzip.open(here / "set.tar.gz", "wb") as stream:
+        stream.write(info.tobuf(tarfile.USTAR_FORMAT) + bytes(16 << 20) + bytes(1024))
+    refuse(here / "set.tar.gz", "looks like a bomb")
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_too_many_files_are_refused(here: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setattr(unpacking, "MAX_FILES", 3)
+    refuse(pack(here / f"set.{kind}", FILES), "more than 3 files")
+
+
+def test_a_zip_that_lies_about_its_size_is_refused(here: Path) -> None:
+    archive = pack(here / "set.zip", {"set/a.jpg": b"x" * 5000})
+    content = bytearray(archive.read_bytes())
+    start = content.rindex(b"PK\x01\x02")
+    content[start + 24 : start + 28] = (100).to_bytes(4, "little")
+    archive.write_bytes(bytes(content))
+    refuse(archive, "member 'set/a.jpg' is damaged")
+
+
+def test_no_mode_bits_come_out(here: Path) -> None:
+    with tarfile.open(here / "set.tar", "w") as tar:
+        info = tarfile.TarInfo("set/run.sh")
+        info.mode = 0o6777
+        tar.addfile(info)
+        tar.addfile(tarfile.TarInfo("set/b"))
+    top = open_archive(here / "set.tar", "none", "none")
+    assert (top / "run.sh").stat().st_mode & 0o6111 == 0
+
+
+def test_full_disk_leaves_nothing(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    archive = pack(here / "set.zip", FILES)
+    monkeypatch.setattr(unpacking.shutil, "copyfileobj", fill)
+    with pytest.raises(OSError, match="No space left"):
+        open_archive(archive, "none", "none")
+    assert list(UNPACKED.glob("*")) == []
+
+
+def test_killed_in_the_middle_then_again(here: Path, wait_for: Callable[..., None]) -> None:
+    archive = pack(here / "set.zip", {f"set/{n}.jpg": b"x" * 100 for n in range(50)})
+    code = (
+        "import time; from pathlib import Path; from glasshouse.sources import archives, unpacking\n"
+        "add = unpacking.Target.add_file\n"
+        "def slow(self, *rest):\n    add(self, *rest); time.sleep(0.2)\n"
+        "unpacking.Target.add_file = slow\n"
+        "archives.open_archive(Path('set.zip'), 'none', 'none')"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=here, env=environment)
+    wait_for(lambda: any(UNPACKED.glob(".*.new/set/3.jpg")))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (UNPACKED / hash_file(archive)).exists()
+    assert len(read_tree(open_archive(archive, "none", "none"))) == 50
+    assert [path.name for path in UNPACKED.iterdir()] == [hash_file(archive)]
+
+
+NAMES = st.text(st.sampled_from("ab./\\:\u00e9"), min_size=1, max_size=12)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.tuples(NAMES, st.binary(max_size=20)), min_size=1, max_size=4),
+    st.sampled_from(["zip", "tar"]),
+)
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_whatever_the_names_nothing_is_written_outside(members: list[Member], kind: str) -> None:
+    """Either all files come out with their content, or nothing does and it says why."""
+    for left in Path.cwd().iterdir():
+        shutil.rmtree(left)
+    place = Path("a", "b")
+    place.mkdir(parents=True)
+    archive = place / f"set.{kind}"
+    try:
+        pack(archive, members)
+    except (ValueError, IndexError):  # what the packer itself refuses
+        return
+    try:
+        open_archive(archive, "none", "none")
+    except SourceError as error:
+        assert str(archive) in str(error)
+        assert list(UNPACKED.iterdir()) == []
+    else:
+        folders = [(name, content) for name, content in members if kind == "zip" and name[-1] == "/"]
+        files = sorted(content for name, content in members if (name, content) not in folders or content)
+        assert sorted(read_tree(UNPACKED / hash_file(archive)).values()) == files
+    outside = [path for path in Path().rglob("*") if path.is_file() and UNPACKED not in path.parents]
+    assert outside == [archive]

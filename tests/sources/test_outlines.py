@@ -1,0 +1,63 @@
+"""Outlines against arithmetic done by hand, a naive reference, and the laws of areas."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glasshouse.sources.outlines import box_ellipse, box_polygon, fill_ellipse, fill_polygon
+
+POINT = st.tuples(st.floats(-5, 25), st.floats(-5, 25))
+
+
+def holds(points: list[tuple[float, float]], x: float, y: float) -> bool:
+    """Whether a ray to the left of (x, y) crosses the outline an odd number of times."""
+    crossings = 0
+    for (y0, x0), (y1, x1) in (sorted([a[::-1], b[::-1]]) for a, b in pairwise([*points, points[0]])):
+        if y0 <= y < y1:
+            crossings += x0 + (y - y0) * ((x1 - x0) / (y1 - y0)) <= x
+    return crossings % 2 == 1
+
+
+def test_a_rectangle_of_whole_corners_is_exactly_its_pixels() -> None:
+    mask = fill_polygon([(2, 1), (5, 1), (5, 4), (2, 4)], 6, 8)
+    assert mask.sum() == 9 and mask[1:4, 2:5].all()
+
+
+def test_a_triangle_by_hand() -> None:
+    # x + y < 4 at the centres: rows of centres 0.5, 1.5, 2.5, 3.5 hold 3 (or 4 on the line), 2, 1, 0 pixels
+    mask = fill_polygon([(0, 0), (4, 0), (0, 4)], 4, 4)
+    assert mask.sum(1).tolist() == [3, 2, 1, 0]
+
+
+def test_what_crosses_itself_is_even_odd_and_what_is_outside_is_cut() -> None:
+    twice = [(0, 0), (4, 0), (4, 4), (0, 4)] * 2
+    assert not fill_polygon(twice, 4, 4).any()
+    assert fill_polygon([(-9, -9), (99, -9), (99, 99), (-9, 99)], 3, 5).all()
+    assert not fill_polygon([(10, 10), (12, 10), (12, 12)], 5, 5).any()
+
+
+@given(st.lists(POINT, min_size=3, max_size=7))
+def test_polygons_equal_a_naive_reference(points: list[tuple[float, float]]) -> None:
+    naive = np.array([[holds(points, x + 0.5, y + 0.5) for x in range(20)] for y in range(18)])
+    assert (fill_polygon(points, 18, 20) != naive).sum() <= 1  # the last bit, where an edge meets a centre
+
+
+@given(st.floats(3, 9), st.floats(3, 9), st.floats(-4, 4))
+def test_ellipses_have_their_area_and_fill_their_box(first: float, second: float, angle: float) -> None:
+    mask = fill_ellipse((20, 15), (first, second), angle, 30, 40)
+    assert abs(mask.sum() - math.pi * first * second) < 2 * math.pi * max(first, second)
+    x_min, y_min, x_max, y_max = box_ellipse((20, 15), (first, second), angle)
+    rows, columns = np.nonzero(mask)
+    assert x_min <= columns.min() + 0.5 < x_min + 2 and x_max - 2 < columns.max() + 0.5 <= x_max
+    assert y_min <= rows.min() + 0.5 < y_min + 2 and y_max - 2 < rows.max() + 0.5 <= y_max
+
+
+def test_boxes_by_hand() -> None:
+    assert box_polygon([(3, 1), (0.5, 9), (2, 2)]) == (0.5, 1, 3, 9)
+    assert np.allclose(box_ellipse((10, 20), (4, 2), 0), (6, 18, 14, 22))
+    assert np.allclose(box_ellipse((10, 20), (4, 2), math.pi / 2), (8, 16, 12, 24))
