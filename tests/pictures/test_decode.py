@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageOps
 
 from glasshouse.pictures.decode import UndecodablePicture, decode_picture
+from glasshouse.pictures.orientation import turn_array
 
 RNG = np.random.default_rng(0)
 NOISE = RNG.integers(0, 256, (40, 60, 3), np.uint8)
@@ -87,13 +88,33 @@ def test_16_bits_keep_their_upper_8(file_format: str) -> None:
     assert picture.pixels_rgb[0].tolist() == [[v] * 3 for v in (0, 0, 1, 128, 255)]
 
 
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_orientation_is_applied(orientation: int) -> None:
+def test_orientation_is_applied_once(orientation: int, file_format: str) -> None:
+    # Pillow turns TIFF while it loads, and the others not
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    picture = decode_picture(encode(smooth(), file_format, exif=exif, quality=95))
+    expected = Image.fromarray(turn_array(np.asarray(smooth()), orientation))
+    assert picture.upright_size == (expected.height, expected.width)
+    assert np.abs(picture.pixels_rgb.astype(int) - np.asarray(expected)).mean() < 8
+    assert (picture.orientation, picture.stored_size) == (orientation, (48, 64))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_what_pillow_takes_it_for(orientation: int) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     data = encode(smooth(), "JPEG", exif=exif, quality=95)
     expected = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
     np.testing.assert_array_equal(decode_picture(data).pixels_rgb, np.asarray(expected))
+
+
+@pytest.mark.parametrize("value", [0, 9, 65535])
+def test_an_orientation_that_does_not_exist_counts_as_none(value: int) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = value
+    assert decode_picture(encode(smooth(), "JPEG", exif=exif)).orientation == 1
 
 
 def test_orientation_6_means_a_quarter_turn_clockwise() -> None:
@@ -114,8 +135,18 @@ def test_damaged_exif_costs_no_picture() -> None:
 def test_first_frame_of_an_animation(file_format: str) -> None:
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
     data = encode(frames[0], file_format, save_all=True, append_images=frames[1:], lossless=True)
-    red = decode_picture(data).pixels_rgb[0, 0].astype(int)
+    picture = decode_picture(data)
+    red = picture.pixels_rgb[0, 0].astype(int)
     assert np.abs(red - [255, 0, 0]).max() <= 1
+    assert picture.animated and picture.file_format == file_format
+    assert not decode_picture(encode(frames[0], file_format)).animated
+
+
+def test_a_jpeg_with_further_pictures_is_a_jpeg() -> None:
+    frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "blue")]
+    picture = decode_picture(encode(frames[0], "MPO", save_all=True, append_images=frames[1:]))
+    assert (picture.file_format, picture.animated) == ("JPEG", False)
+    assert np.abs(picture.pixels_rgb[0, 0].astype(int) - [255, 0, 0]).max() <= 3
 
 
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.6, 0.95])

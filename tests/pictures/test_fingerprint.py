@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import statistics
+from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
@@ -18,6 +20,7 @@ from glasshouse.pictures.fingerprint import (
     build_dct,
     count_differing_bits,
     parse_phashes,
+    parse_thumbnails,
     take_fingerprint,
 )
 
@@ -34,12 +37,16 @@ def hash_of(image: Image.Image) -> int:
     return int(take_fingerprint(b"", np.asarray(image)).phash, 16)
 
 
+def flipped_hash_of(image: Image.Image) -> int:
+    return int(take_fingerprint(b"", np.asarray(image)).phash_flipped, 16)
+
+
 def distance(image: Image.Image, other: Image.Image) -> int:
     return (hash_of(image) ^ hash_of(other)).bit_count()
 
 
-def hash_slowly(luma: Image.Image) -> int:
-    small = np.asarray(luma.resize((32, 32), Image.Resampling.LANCZOS), float)
+def hash_slowly(luma: Image.Image, mirrored: bool = False) -> int:
+    small = np.asarray(luma.resize((32, 32), Image.Resampling.LANCZOS), float)[:, :: -1 if mirrored else 1]
     coefficients = []
     for v in range(1, 9):
         for u in range(1, 9):
@@ -58,6 +65,18 @@ def hash_slowly(luma: Image.Image) -> int:
 def test_hash_equals_the_definition_written_out(seed: int) -> None:
     image = grow_picture(seed)
     assert hash_of(image) == hash_slowly(image.convert("L"))
+    assert flipped_hash_of(image) == hash_slowly(image.convert("L"), mirrored=True)
+
+
+@pytest.mark.parametrize("size", [(120, 160), (97, 131), (700, 900), (20, 31)])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_flipped_hash_is_that_of_the_mirrored_picture_but_for_roundings(
+    seed: int, size: tuple[int, int]
+) -> None:
+    image = grow_picture(seed, *size)
+    mirrored = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    assert (flipped_hash_of(image) ^ hash_of(mirrored)).bit_count() <= 2
+    assert (flipped_hash_of(mirrored) ^ hash_of(image)).bit_count() <= 2
 
 
 def test_half_of_the_bits_are_set() -> None:
@@ -74,7 +93,7 @@ def test_dct_rows_are_orthonormal_and_leave_out_the_mean() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (31, 33), (700, 40)])
 def test_blank_pictures_have_the_flat_hash(level: int, size: tuple[int, int]) -> None:
     print_ = take_fingerprint(b"x", np.full((*size, 3), level, np.uint8))
-    assert print_.phash == FLAT_PHASH
+    assert print_.phash == print_.phash_flipped == FLAT_PHASH
     assert (print_.mean_level, print_.spread_level, print_.sharpness) == (level, 0, 0)
 
 
@@ -114,6 +133,20 @@ def test_levels_of_one_dot() -> None:
     assert print_.sharpness == pytest.approx(18_000)
 
 
+@settings(deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(3, 40), st.integers(3, 40))
+def test_statistics_equal_those_of_exact_fractions(seed: int, height: int, width: int) -> None:
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    print_ = take_fingerprint(b"", pixels)
+    luma = np.asarray(Image.fromarray(pixels).convert("L")).astype(int)
+    laplacian = (
+        luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:] - 4 * luma[1:-1, 1:-1]
+    ).ravel()
+    assert print_.mean_level == float(statistics.mean(map(Fraction, luma.ravel().tolist())))
+    assert print_.spread_level == pytest.approx(statistics.pstdev(luma.ravel().tolist()), rel=1e-12)
+    assert print_.sharpness == float(statistics.pvariance(map(Fraction, laplacian.tolist())))
+
+
 def test_blur_lowers_sharpness_and_large_pictures_are_measured_reduced() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     sharp = take_fingerprint(b"", noise)
@@ -137,6 +170,15 @@ def test_extreme_shapes(size: tuple[int, int]) -> None:
     assert print_.sha256 == hashlib.sha256(b"abc").hexdigest()
 
 
+def test_a_thumbnail_holds_the_means_of_8_by_8_tiles() -> None:
+    tiles = np.random.default_rng(1).integers(0, 256, (8, 8, 3), np.uint8)
+    print_ = take_fingerprint(b"", tiles.repeat(3, 0).repeat(5, 1))
+    assert len(print_.thumbnail) == 192
+    np.testing.assert_array_equal(parse_thumbnails([print_.thumbnail, bytes(192)])[0], tiles)
+    assert parse_thumbnails([]).shape == (0, 8, 8, 3)
+
+
+@settings(deadline=None)
 @given(st.lists(hash_values, min_size=1, max_size=8), st.lists(hash_values, min_size=1, max_size=8))
 def test_distance_counts_bits(left: list[int], right: list[int]) -> None:
     hashes, others = (parse_phashes([f"{value:016x}" for value in side]) for side in (left, right))

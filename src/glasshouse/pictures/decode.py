@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from glasshouse.pictures.orientation import TURNS, turn_size
+
 # Named one by one: Pillow would also try formats that run other programs (EPS), that only point to data
 # elsewhere (MCIDAS, HDF5, WMF), or that are told by so little (TGA) that other files pass for them.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
 Image.init()  # all readers now, and not in several threads at once later
 
-# EXIF orientation (tag 0x0112) to the operation that makes the picture upright; 1 is upright already.
+# EXIF orientation to the operation that makes the picture upright (see orientation.py); 1 is so already.
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -41,10 +43,26 @@ class Picture:
     Attributes:
         pixels_rgb: uint8 (height, width, 3), upright.
         mode: Pillow's name of the mode in which the file holds it: RGB, L, P, CMYK, I;16, ...
+        file_format: JPEG, PNG, ...: one of FORMATS, by the content.
+        orientation: of the stored pixels, EXIF's 1..8; 1 is upright.
+        animated: further frames follow the one that was decoded.
     """
 
     pixels_rgb: NDArray[np.uint8]
     mode: str
+    file_format: str
+    orientation: int = 1
+    animated: bool = False
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """(height, width) of the pixels."""
+        return self.pixels_rgb.shape[0], self.pixels_rgb.shape[1]
+
+    @property
+    def stored_size(self) -> tuple[int, int]:
+        """(height, width) as the file holds them, before they were turned."""
+        return turn_size(self.upright_size, self.orientation)
 
 
 def decode_picture(data: bytes) -> Picture:
@@ -59,11 +77,14 @@ def decode_picture(data: bytes) -> Picture:
     image = open_image(data)
     mode, orientation = image.mode, read_orientation(image)
     try:
+        file_format = "JPEG" if image.format == "MPO" else str(image.format)
+        # an MPO's further pictures are previews or the other eye's, and no animation
+        animated = file_format == image.format and bool(getattr(image, "is_animated", False))
         image.load()
         rgb = flatten(image)
-        if orientation in UPRIGHT:
+        if read_orientation(image) in UPRIGHT:  # not so for TIFF: Pillow turns it in load
             rgb = rgb.transpose(UPRIGHT[orientation])
-        return Picture(np.asarray(rgb), mode)
+        return Picture(np.asarray(rgb), mode, file_format, orientation, animated)
     except UndecodablePicture:
         raise
     except Exception as error:  # damaged files make Pillow's readers raise nearly anything
@@ -105,9 +126,10 @@ def describe_start(data: bytes) -> str:
 def read_orientation(image: Image.Image) -> int:
     """EXIF orientation 1..8; damaged EXIF counts as none, since the pixels beside it may be whole."""
     try:
-        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+        orientation = int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:
         return 1
+    return orientation if orientation in TURNS else 1
 
 
 def flatten(image: Image.Image) -> Image.Image:

@@ -6,11 +6,21 @@ luma picture is reduced to 32x32, transformed by an orthonormal DCT-II, and the 
 and columns 1..8 (row and column 0, with the mean, are left out) each give one bit: above their median or not.
 Bit 63 is the coefficient (1, 1), row by row from there. Coefficients are rounded to 1/1000 level first, so
 that the last bits of a floating-point sum never decide and a picture without structure hashes to 0.
+
+The hash of the mirrored picture is defined without a second reduction: mirroring the 32x32 negates the
+coefficients of odd horizontal frequency and leaves the others, so those signs are changed before the median
+is taken.
+
+The thumbnail, 8 x 8 RGB, tells pictures apart that the hash takes for the same: it knows colours, and by how
+much one place is brighter than another, where the hash knows only what is above the median.
+
+Level statistics are computed from exact integer sums, so no order of summation shows in them.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +29,7 @@ from PIL import Image
 
 HASH_SIDE_PX = 32
 HASH_BAND = slice(1, 9)
+THUMBNAIL_SIDE_PX = 8
 STATISTICS_SIDE_PX = 512
 # A hash of all zeros: nothing to tell the picture by (one level all over, or the like).
 FLAT_PHASH = "0" * 16
@@ -31,7 +42,8 @@ class Fingerprint:
     Attributes:
         sha256: of the encoded file, 64 hex digits.
         phash: perceptual hash of the upright pixels, 16 hex digits.
-        phash_flipped: perceptual hash of the same pixels mirrored left to right.
+        phash_flipped: perceptual hash of the same picture mirrored left to right.
+        thumbnail: levels of the picture reduced to 8 x 8, 192 bytes: row by row, R G B.
         mean_level: mean of the luma, 0..255.
         spread_level: standard deviation of the luma, 0..127.5.
         sharpness: variance of the Laplacian of the luma (4 neighbours), level squared; 0 below 3 x 3 pixels.
@@ -40,6 +52,7 @@ class Fingerprint:
     sha256: str
     phash: str
     phash_flipped: str
+    thumbnail: bytes
     mean_level: float
     spread_level: float
     sharpness: float
@@ -51,17 +64,14 @@ def take_fingerprint(data: bytes, pixels_rgb: NDArray[np.uint8]) -> Fingerprint:
     Statistics of a picture whose longer side is above 512 px are those of its reduction to 512 px, so that
     sharpness compares across cameras and time and memory stay bounded.
     """
-    luma = Image.fromarray(pixels_rgb).convert("L")
-    bounded = bound_side(luma, STATISTICS_SIDE_PX)
-    levels = np.asarray(bounded, np.float32)
-    return Fingerprint(
-        sha256=hashlib.sha256(data).hexdigest(),
-        phash=hash_perceptually(bounded),
-        phash_flipped=hash_perceptually(bounded.transpose(Image.Transpose.FLIP_LEFT_RIGHT)),
-        mean_level=float(levels.mean(dtype=np.float64)),
-        spread_level=float(levels.std(dtype=np.float64)),
-        sharpness=measure_sharpness(levels),
-    )
+    image = Image.fromarray(pixels_rgb)
+    thumbnail = image.resize((THUMBNAIL_SIDE_PX, THUMBNAIL_SIDE_PX), Image.Resampling.BOX).tobytes()
+    luma = bound_side(image.convert("L"), STATISTICS_SIDE_PX)
+    phash, phash_flipped = hash_perceptually(luma)
+    mean_level, spread_level = measure_levels(luma)
+    sharpness = measure_sharpness(np.asarray(luma, np.float32))
+    digest = hashlib.sha256(data).hexdigest()
+    return Fingerprint(digest, phash, phash_flipped, thumbnail, mean_level, spread_level, sharpness)
 
 
 def bound_side(image: Image.Image, side_px: int) -> Image.Image:
@@ -73,21 +83,48 @@ def bound_side(image: Image.Image, side_px: int) -> Image.Image:
     return image.resize((width, height), Image.Resampling.BOX)
 
 
+def measure_levels(luma: Image.Image) -> tuple[float, float]:
+    """(mean, standard deviation) of the levels of a picture of mode L."""
+    counts = luma.histogram()
+    total = sum(level * count for level, count in enumerate(counts))
+    squares = sum(level * level * count for level, count in enumerate(counts))
+    return total / sum(counts), math.sqrt(find_variance(sum(counts), total, squares))
+
+
+def find_variance(count: int, total: int, squares: int) -> float:
+    """Variance of integers from their number, their sum and the sum of their squares."""
+    return (count * squares - total * total) / (count * count)
+
+
 def measure_sharpness(levels: NDArray[np.float32]) -> float:
-    """Variance of the Laplacian (4 neighbours) inside the edges; Pech-Pacheco et al., ICPR 2000."""
+    """Variance of the Laplacian (4 neighbours) inside the edges; Pech-Pacheco et al., ICPR 2000.
+
+    Levels are whole numbers: a Laplacian and its square are below 2 ** 24, their sums below 2 ** 53, so
+    float32 and float64 hold them exactly.
+    """
     if min(levels.shape) < 3:
         return 0.0
-    centre = levels[1:-1, 1:-1]
-    laplacian = levels[:-2, 1:-1] + levels[2:, 1:-1] + levels[1:-1, :-2] + levels[1:-1, 2:] - 4 * centre
-    return float(laplacian.var(dtype=np.float64))
+    laplacian = levels[:-2, 1:-1] + levels[2:, 1:-1]
+    laplacian += levels[1:-1, :-2]
+    laplacian += levels[1:-1, 2:]
+    laplacian -= 4 * levels[1:-1, 1:-1]
+    total = int(laplacian.sum(dtype=np.float64))
+    squares = int(np.square(laplacian).sum(dtype=np.float64))
+    return find_variance(laplacian.size, total, squares)
 
 
-def hash_perceptually(luma: Image.Image) -> str:
-    """Perceptual hash of a picture of mode L, 16 hex digits; the definition stands at the module's top."""
-    small = luma.resize((HASH_SIDE_PX, HASH_SIDE_PX), Image.Resampling.LANCZOS)
-    coefficients = np.round(DCT @ np.asarray(small, np.float64) @ DCT.T, 3)
-    bits = coefficients > np.median(coefficients)
-    return np.packbits(bits.ravel()).tobytes().hex()
+def hash_perceptually(luma: Image.Image) -> tuple[str, str]:
+    """Perceptual hashes of a picture of mode L and of its mirror image, 16 hex digits each; the definitions
+    stand at the module's top.
+    """
+    small = np.asarray(luma.resize((HASH_SIDE_PX, HASH_SIDE_PX), Image.Resampling.LANCZOS), np.float64)
+    coefficients = np.round(DCT @ small @ DCT.T, 3)
+    return spell_bits(coefficients), spell_bits(coefficients * MIRRORING)
+
+
+def spell_bits(coefficients: NDArray[np.float64]) -> str:
+    """One bit a coefficient, above their median or not, as hex digits."""
+    return np.packbits(coefficients.ravel() > np.median(coefficients)).tobytes().hex()
 
 
 def build_dct(size: int, band: slice) -> NDArray[np.float64]:
@@ -100,6 +137,13 @@ def build_dct(size: int, band: slice) -> NDArray[np.float64]:
 
 
 DCT = build_dct(HASH_SIDE_PX, HASH_BAND)  # (8, 32)
+MIRRORING = 1.0 - 2.0 * (np.arange(HASH_SIDE_PX)[HASH_BAND] % 2)  # (8,): -1 at odd horizontal frequencies
+
+
+def parse_thumbnails(thumbnails: ArrayLike) -> NDArray[np.uint8]:
+    """N thumbnails of 192 bytes as uint8 (N, 8, 8, 3)."""
+    joined = b"".join(np.asarray(thumbnails, dtype=object).tolist())
+    return np.frombuffer(joined, np.uint8).reshape(-1, THUMBNAIL_SIDE_PX, THUMBNAIL_SIDE_PX, 3)
 
 
 def parse_phashes(phashes: ArrayLike) -> NDArray[np.uint64]:
