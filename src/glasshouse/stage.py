@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from glasshouse.quality.checking.checks import Verdict
 
 LIVE_STAGES = ("train_head", "fine_tune")  # those with epochs
-FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SURROUNDINGS = (*FULL, errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EMFILE)
 
 
@@ -74,6 +74,7 @@ class Stage:
         self.name, self.root = name, root
         with self.clock.phase("track"):
             self.params: View = read_view(name, root / "params.yaml")
+            self._check_severities()
             state = read_state(root)
             self._folder = write_page(root, state)
             about = {"params": digest_values(state.params), "commit": read_commit(root)}
@@ -92,14 +93,25 @@ class Stage:
         with self.clock.phase("guard"):
             from glasshouse.quality.checking.checks import GuardFailure
             from glasshouse.quality.checking.guard import guard
+            from glasshouse.quality.page.page import write_page
 
+            reports = self.root / "reports" / "quality"
             try:
-                verdict = guard(self.name, tables, self.params.quality, self.root / "reports" / "quality")
+                verdict = guard(self.name, tables, self.params.quality, reports)
             except GuardFailure as failure:
                 self.journal.guard(passed=False, message=str(failure))
+                write_page(reports, self.root / "data" / "raw")
                 raise
             self.journal.guard(passed=not verdict.critical)
+            write_page(reports, self.root / "data" / "raw")
             return verdict
+
+    def _check_severities(self) -> None:
+        """Tell of a severity for a check that is not there now, and not when the work is done."""
+        if getattr(self.params.quality, self.name).severity:
+            from glasshouse.quality.checking.guard import list_checks
+
+            list_checks(self.name, self.params.quality)
 
     def identity(self) -> str:
         """SHA-256 of what the outputs depend on, as DVC sees it: declared params, content of deps.

@@ -12,8 +12,10 @@ import pytest
 from PIL import Image
 
 from glasshouse.evaluation.originals import picture_reader
-from glasshouse.sources.example import Example
-from glasshouse.tables import raw
+from glasshouse.sources.example import Example, LabelFault
+from glasshouse.tables import writers
+from glasshouse.tables.gather import write_raw
+from glasshouse.tables.raw import list_shards
 
 COUNT = 9
 
@@ -22,6 +24,7 @@ class Listed:
     """A source over a list."""
 
     categories = ("rose",)
+    faults: tuple[LabelFault, ...] = ()
 
     def __init__(self, examples: list[Example]) -> None:
         self.examples = examples
@@ -50,11 +53,11 @@ def encode(number: int, orientation: int = 1) -> bytes:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Nine pictures, two a row group and four a shard; the fifth stands on its side."""
     size = len(encode(0))
-    monkeypatch.setattr(raw, "GROUP_BYTES", int(1.2 * size))
-    monkeypatch.setattr(raw, "SHARD_BYTES", int(3.5 * size))
+    monkeypatch.setattr(writers, "GROUP_BYTES", int(1.2 * size))
+    monkeypatch.setattr(writers, "SHARD_BYTES", int(3.5 * size))
     examples = [Example(f"{n}.png", encode(n, 6 if n == 4 else 1), "rose") for n in range(COUNT)]
-    raw.write_raw(Listed(examples), tmp_path / "raw")
-    shards = raw.list_shards(tmp_path / "raw")
+    write_raw(Listed(examples), tmp_path / "raw")
+    shards = list_shards(tmp_path / "raw")
     assert [pq.ParquetFile(path).num_row_groups for path in shards] == [2, 2, 1]
     return tmp_path / "raw"
 
@@ -77,6 +80,6 @@ def test_a_number_that_none_has_is_named(folder: Path, image_id: int) -> None:
 
 
 def test_a_missing_shard_is_named(folder: Path) -> None:
-    raw.list_shards(folder)[1].unlink()
+    list_shards(folder)[1].unlink()
     with pytest.raises(FileNotFoundError, match=r"pictures-00001-of-00003\.parquet is missing"):
         picture_reader(folder)

@@ -43,7 +43,7 @@ def make_prepared(method: str = "letterbox", image_ids: list[int] | None = None)
     for row, (height, width) in enumerate(SIZES):
         went = resize_picture(np.zeros((height, width, 3), np.uint8), how)[1]
         place = (went.scale_x, went.scale_y, went.offset_x_px, went.offset_y_px)
-        rows.append(((image_ids or range(11, 16))[row], row, None, width, height, *place))
+        rows.append(((image_ids or range(11, 16))[row], row, None, 1.0, width, height, *place))
     pixels: Any = Pixels(len(SIZES))
     return Prepared(
         pixels,

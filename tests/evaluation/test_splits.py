@@ -58,7 +58,10 @@ def build(task: str) -> Any:
 
 @pytest.fixture(scope="module")
 def raw() -> Raw:
-    images = [(n, f"{n}.png", "0" * 64, "0" * 16, 200, 100, "RGB", NAMES[n % 2]) for n in range(1, 7)]
+    images = [
+        (n, f"{n}.png", "0" * 64, *["0" * 16] * 2, bytes(192), 200, 100, "RGB", NAMES[n % 2], None, None)
+        for n in range(1, 7)
+    ]
     objects = [(10 * n, n, 1 + n % 2, 20.0, 10.0, 120.0, 90.0, False, None) for n in range(6, 0, -1)]
     return Raw(
         build_frame(images, "images"),
@@ -66,6 +69,7 @@ def raw() -> Raw:
         build_frame(list(enumerate(NAMES, 1)), "categories"),
         build_frame([], "statistics"),
         build_frame([], "quarantine"),
+        build_frame([], "faults"),
     )
 
 
@@ -76,7 +80,7 @@ def splits(raw: Raw) -> dict[str, Prepared]:
     place = (went.scale_x, went.scale_y, went.offset_x_px, went.offset_y_px)
     found = {}
     for split, ids in IDS.items():
-        images = [(n, row, NAMES[n % 2], 200, 100, *place) for row, n in enumerate(ids)]
+        images = [(n, row, NAMES[n % 2], 1.0, 200, 100, *place) for row, n in enumerate(ids)]
         objects = [(10 * n, n, 1 + n % 2, *went.forward([20.0, 10.0, 120.0, 90.0]), False) for n in ids]
         rng = np.random.default_rng(len(ids))
         pixels: Any = Pixels(rng.integers(0, 256, (len(ids), SIDE, SIDE, 3), np.uint8))

@@ -50,7 +50,7 @@ def make_prepared(sizes: list[tuple[int, int]], things: Things, labels: list[str
     how: Any = SimpleNamespace(height_px=SIDE, width_px=SIDE, resize="letterbox", pad_value=0)
     went = [resize_picture(np.zeros((*size, 3), np.uint8), how)[1] for size in sizes]
     images = [
-        (11 + row, row, labels[row] if labels else None, width, height,
+        (11 + row, row, labels[row] if labels else None, 1.0, width, height,
          went[row].scale_x, went[row].scale_y, went[row].offset_x_px, went[row].offset_y_px)
         for row, (height, width) in enumerate(sizes)
     ]  # fmt: skip

@@ -25,7 +25,7 @@ def write_split(folder: Path, split: str, image_ids: list[int], objects: bool = 
     for image_id in image_ids:
         writer.append(np.full((4, 6, 3), image_id, np.uint8))
     writer.close()
-    images = [(image_id, row, None, 12, 8, 0.5, 0.5, 0.0, 0.0) for row, image_id in enumerate(image_ids)]
+    images = [(image_id, row, None, 1.0, 12, 8, 0.5, 0.5, 0.0, 0.0) for row, image_id in enumerate(image_ids)]
     boxes = [(10 + image_ids[0], image_ids[0], 1, 1.0, 0.0, 3.0, 2.0, False)] if objects else []
     for table, rows in (("prepared_images", images), ("prepared_objects", boxes)):
         path = folder / split / f"{table.removeprefix('prepared_')}.parquet"

@@ -17,7 +17,7 @@ from glasshouse.inputs import pixel_shards
 from glasshouse.inputs.prepare import Written, write_prepared
 from glasshouse.inputs.prepared import open_prepared
 from glasshouse.inputs.resize import resize_picture
-from glasshouse.sources.example import Example, ObjectLabel
+from glasshouse.sources.example import Example, LabelFault, ObjectLabel
 from glasshouse.tables.gather import write_raw
 from glasshouse.tables.raw import read_raw
 from glasshouse.tables.schema import BOX_COLUMNS, build_frame
@@ -29,6 +29,7 @@ class Listed:
 
     examples: list[Example]
     categories: tuple[str, ...] = ("daisy", "rose", "tulip")
+    faults: tuple[LabelFault, ...] = ()
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -78,7 +79,7 @@ def raw_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def split_table() -> pd.DataFrame:
-    return build_frame([(row, split, row) for row, split in enumerate(SPLITS, 1)], "split")
+    return build_frame([(row, split, row, 1.0) for row, split in enumerate(SPLITS, 1)], "split")
 
 
 @pytest.fixture
@@ -151,7 +152,9 @@ def test_class_labels_are_category_id_less_one(folder: Path, tmp_path: Path) -> 
     train = open_prepared(folder, "train")
     assert train.class_labels().tolist() == [0, 1, 1, 2] and train.class_labels().dtype == np.int32
     write_raw(Listed([Example("1.png", encode(paint(1)))]), tmp_path / "raw")
-    write_prepared(tmp_path / "raw", build_frame([(1, "train", 1)], "split"), size("crop"), tmp_path / "none")
+    write_prepared(
+        tmp_path / "raw", build_frame([(1, "train", 1, 1.0)], "split"), size("crop"), tmp_path / "none"
+    )
     with pytest.raises(ValueError, match=r"1 pictures have no class label \(image_id \[1\]\)"):
         open_prepared(tmp_path / "none", "train").class_labels()
     with pytest.raises(FileNotFoundError):

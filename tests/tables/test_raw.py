@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glasshouse.sources.example import Example, ObjectLabel, SourceError
-from glasshouse.tables import raw
+from glasshouse.geometry.rle import decode_mask, encode_mask
+from glasshouse.sources.example import Example, LabelFault, ObjectLabel, SourceError
+from glasshouse.tables import writers
 from glasshouse.tables.gather import write_raw
 from glasshouse.tables.raw import iter_pictures, read_raw
 
@@ -25,6 +26,7 @@ class Listed:
 
     examples: list[Example]
     categories: tuple[str, ...] = ("daisy", "rose")
+    faults: tuple[LabelFault, ...] = ()
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -54,7 +56,7 @@ def test_tables_hold_what_the_source_said(tmp_path: Path) -> None:
         "b.jpg",
         paint(2, 40, 20, "JPEG"),
         None,
-        (rose(1, 2, 3, 4), rose(0, 0, 9.5, 9, is_crowd=True, mask="x")),
+        (rose(1, 2, 3, 4), rose(0, 0, 9.5, 9, is_crowd=True, mask=encode_mask(np.eye(40, 20, dtype=bool)))),
     )
     third = Example("c.png", paint(3), "rose", (ObjectLabel("daisy", (5, 5, 6, 6)),))
     write_raw(Listed([first, second, third]), tmp_path / "raw")
@@ -77,6 +79,7 @@ def test_tables_hold_what_the_source_said(tmp_path: Path) -> None:
     assert tables.objects["x_max_px"].tolist() == [3, 9.5, 6]
     assert tables.objects["is_crowd"].tolist() == [False, True, False]
     assert tables.objects["mask"].isna().tolist() == [True, False, True]
+    assert np.array_equal(decode_mask(tables.objects["mask"][1], 40, 20), np.eye(40, 20, dtype=bool))
     assert tables.categories.to_numpy().tolist() == [[1, "daisy"], [2, "rose"]]
     assert tables.statistics["image_id"].tolist() == [1, 2, 3]
     assert tables.quarantine.empty
@@ -111,7 +114,7 @@ def test_bad_pictures_are_quarantined_by_name_and_nothing_else_is_lost(tmp_path:
         ([Example("x.png", paint(1), "tulip")], "x.png: label 'tulip' is none of the categories daisy, rose"),
         ([Example("y.png", paint(1), None, (ObjectLabel("oak", (0, 0, 1, 1)),))], "y.png: label 'oak'"),
         ([Example("z.png", paint(1)), Example("z.png", paint(2))], "z.png: .* two pictures"),
-        ([Example("a.jpg", b"no"), Example("b.jpg", b"")], "None of the 2 files .* a.jpg: not a picture"),
+        ([Example("a.jpg", b"no"), Example("b.jpg", b"")], "None of the 2 pictures .* a.jpg: not a picture"),
         ([], "holds no pictures"),
     ],
 )
@@ -135,8 +138,8 @@ def test_shards_and_row_groups_are_cut_by_size_and_read_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     examples = [Example(f"{number}.png", paint(number)) for number in range(23)]
-    monkeypatch.setattr(raw, "GROUP_BYTES", 5000)
-    monkeypatch.setattr(raw, "SHARD_BYTES", 12_000)
+    monkeypatch.setattr(writers, "GROUP_BYTES", 5000)
+    monkeypatch.setattr(writers, "SHARD_BYTES", 12_000)
     write_raw(Listed(examples), tmp_path / "raw")
     shards = sorted(path.name for path in (tmp_path / "raw").glob("pictures-*"))
     # a picture has about 2,380 bytes: three to a group, six to a shard, 23 pictures in four shards
@@ -150,11 +153,11 @@ def test_shards_and_row_groups_are_cut_by_size_and_read_in_order(
 
 
 def test_few_examples_are_held_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(raw, "GROUP_BYTES", 1)
+    monkeypatch.setattr(writers, "GROUP_BYTES", 1)
     written = 0
-    append = raw.ShardWriter.append
+    append = writers.ShardWriter.append
 
-    def count(self: raw.ShardWriter, *row: object) -> None:
+    def count(self: writers.ShardWriter, *row: object) -> None:
         nonlocal written
         written += 1
         append(self, *row)  # type: ignore[arg-type]
@@ -165,7 +168,7 @@ def test_few_examples_are_held_at_a_time(tmp_path: Path, monkeypatch: pytest.Mon
                 assert number - written < 16
                 yield example
 
-    monkeypatch.setattr(raw.ShardWriter, "append", count)
+    monkeypatch.setattr(writers.ShardWriter, "append", count)
     write_raw(Watched([Example(f"{number}.png", paint(number)) for number in range(60)]), tmp_path / "raw")
     assert written == 60
 
@@ -173,7 +176,7 @@ def test_few_examples_are_held_at_a_time(tmp_path: Path, monkeypatch: pytest.Mon
 PROGRAM = """
 import sys
 from pathlib import Path
-from glasshouse.sources.readers.class_folders import ClassFolders
+from glasshouse.sources.readers import class_folders
 from glasshouse.tables.gather import write_raw
 from glasshouse.tables.raw import read_raw
 from glasshouse.tables.split import split_pictures
@@ -181,9 +184,9 @@ from glasshouse.tables.schema import write_table
 from glasshouse.inputs.prepare import write_prepared
 from types import SimpleNamespace
 source, out = map(Path, sys.argv[1:])
-write_raw(ClassFolders(source), out / "raw")
+write_raw(class_folders.read(source, ()), out / "raw")
 raw = read_raw(out / "raw")
-how = SimpleNamespace(method="stratified", test=0.2, valid=0.2, near_copy_bits=6)
+how = SimpleNamespace(method="stratified", test=0.2, valid=0.2, near_copy_bits=6, balance="none")
 split = split_pictures(raw.images, raw.objects, how, 7, raw.categories)
 write_table(split, "split", out / "split.parquet")
 size = SimpleNamespace(height_px=16, width_px=16, resize="crop", pad_value=0)
@@ -207,7 +210,7 @@ def test_every_file_has_the_same_bytes_in_every_process_and_nothing_heavy_is_imp
             {p.relative_to(out).as_posix(): p.read_bytes() for p in out.rglob("*") if p.is_file()}
         )
     assert contents[0] == contents[1]
-    assert len(contents[0]) == 6 + 1 + 1 + 3 * 3  # raw, split, categories, three splits of three files
+    assert len(contents[0]) == 7 + 1 + 1 + 3 * 3  # raw, split, categories, three splits of three files
 
 
 def interrupt(folder: Path) -> None:

@@ -2,122 +2,182 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from glasshouse.pictures.decode import UndecodablePicture, decode_picture
 from glasshouse.pictures.fingerprint import take_fingerprint
 from glasshouse.pictures.threads import map_in_order
-from glasshouse.sources.example import Example, Source, SourceError
+from glasshouse.sources.example import Example, LabelFault, Source, SourceError
 from glasshouse.tables.folders import replace_folder
+from glasshouse.tables.oddities import find_oddities
 from glasshouse.tables.raw import TABLES
-from glasshouse.tables.schema import build_frame, get_arrow_schema, write_table
+from glasshouse.tables.schema import get_columns
+from glasshouse.tables.settle import Settled, settle_labels
+from glasshouse.tables.writers import Row, ShardWriter, TableWriter
 
-SHARD_BYTES = 64 * 2**20
-GROUP_BYTES = 4 * 2**20
 
-Row = tuple[object, ...]
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one look at a picture gives.
+
+    Attributes:
+        image: columns of `images` by name.
+        levels: mean_level to sharpness of `statistics`.
+        oddities: what was put right while decoding.
+        settled: the labels.
+    """
+
+    image: dict[str, object]
+    levels: Row
+    oddities: tuple[LabelFault, ...]
+    settled: Settled
 
 
 def write_raw(source: Source, folder: Path) -> None:
     """Write tables and picture shards of a source; bytes depend on its examples alone.
 
-    Pictures that cannot be decoded go to the quarantine table with their reason, and the rest goes on: they
-    take no image_id, so that ids run from 1 without a gap over the good pictures in the source's order.
-    Memory is bounded by a few pictures and the tables. The folder appears when all of it is written.
+    Pictures that cannot be decoded, or whose labels cannot be used, go to the quarantine table with their
+    reason, and the rest goes on: they take no image_id, so that ids run from 1 without a gap over the good
+    pictures in the source's order. Memory is bounded by a few pictures and a few thousand rows. The folder
+    appears when all of it is written.
 
     Raises:
         SourceError: a label is none of the source's categories, two pictures have one name, or all are
             quarantined.
+        OSError: the disk is full; what stood before is still there.
     """
-    with replace_folder(folder) as place:
-        rows = collect_rows(source, place)
-        if not rows["images"]:
-            raise SourceError(summarise_quarantine(rows["quarantine"]))
-        for table in TABLES:
-            write_table(build_frame(rows[table], table), table, place / f"{table}.parquet")
-
-
-def summarise_quarantine(quarantine: list[Row]) -> str:
-    """What to say of a source without a single good picture."""
-    if not quarantine:
-        return "The data source holds no pictures."
-    name, reason, _ = quarantine[0]
-    return (
-        f"None of the {len(quarantine)} files of the data source is a picture; the first, {name}: {reason}."
-    )
-
-
-def collect_rows(source: Source, place: Path) -> dict[str, list[Row]]:
-    """Go through the source once: write the shards, return the tables' rows."""
     names = source.categories
     if len(set(names)) != len(names):
         raise SourceError(f"The data source names a category twice: {', '.join(names)}.")
-    collector = Collector({name: number for number, name in enumerate(names, 1)})
-    with ShardWriter(place) as shards:
+    with name_folder_in_errors(folder), replace_folder(folder) as place, ExitStack() as files:
+        tables = {table: files.enter_context(TableWriter(table, place)) for table in TABLES}
+        shards = files.enter_context(ShardWriter(place))
+        collector = Collector(source, tables, shards)
         bar = tqdm(source, "pictures", len(source), file=sys.stderr, disable=None)
         for example, seen in map_in_order(inspect_picture, bar):
-            if isinstance(seen, str):
-                collector.quarantine(example, seen)
-            else:
-                shards.append(collector.accept(example, seen), example.file_name, example.picture)
-    collector.rows["faults"] = [astuple(fault) for fault in source.faults]
-    return collector.rows
+            collector.take(example, seen)
+        collector.finish()
 
 
-def inspect_picture(example: Example) -> tuple[Row, Row] | str:
-    """(sha256 to mode of `images`, levels of `statistics`), or the reason why it cannot be decoded."""
+@contextmanager
+def name_folder_in_errors(folder: Path) -> Iterator[None]:
+    """Arrow's errors of the disk do not say where."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(folder)) from error
+
+
+def inspect_picture(example: Example) -> Seen | str:
+    """What there is to know of an example, or the reason why its picture cannot be used."""
+    if example.unreadable is not None:
+        return example.unreadable
     try:
         picture = decode_picture(example.picture)
     except UndecodablePicture as error:
         return error.reason
-    height_px, width_px = picture.pixels_rgb.shape[:2]
+    height_px, width_px = picture.upright_size
     print_ = take_fingerprint(example.picture, picture.pixels_rgb)
-    image = (print_.sha256, print_.phash, print_.phash_flipped, width_px, height_px, picture.mode)
-    return image, (print_.mean_level, print_.spread_level, print_.sharpness)
+    return Seen(
+        {
+            "sha256": print_.sha256,
+            "phash": print_.phash,
+            "phash_flipped": print_.phash_flipped,
+            "thumbnail": print_.thumbnail,
+            "width_px": width_px,
+            "height_px": height_px,
+            "mode": picture.mode,
+        },
+        (print_.mean_level, print_.spread_level, print_.sharpness),
+        tuple(find_oddities(example.file_name, picture)),
+        settle_labels(example, picture),
+    )
 
 
 @dataclass(slots=True)
 class Collector:
-    """Numbers pictures and objects, and gathers the tables' rows."""
+    """Numbers pictures and objects, and hands the rows to their writers."""
 
-    category_ids: dict[str, int]
-    rows: dict[str, list[Row]] = field(default_factory=lambda: {table: [] for table in TABLES})
+    source: Source
+    tables: dict[str, TableWriter]
+    shards: ShardWriter
+    category_ids: dict[str, int] = field(init=False)
     names: set[str] = field(default_factory=set)
+    spoiled: dict[str, str] = field(default_factory=dict)  # picture: why the source set a label of it aside
+    told: int = 0  # how many of the source's faults are written
+    first_reason: str = ""
 
     def __post_init__(self) -> None:
         """Categories are known from the start."""
-        self.rows["categories"] = [(number, name) for name, number in self.category_ids.items()]
+        self.category_ids = {name: number for number, name in enumerate(self.source.categories, 1)}
+        for name, number in self.category_ids.items():
+            self.tables["categories"].append((number, name))
 
-    def quarantine(self, example: Example, reason: str) -> None:
-        """Note a picture that cannot be decoded."""
-        self.rows["quarantine"].append((example.file_name, reason, len(example.picture)))
-
-    def accept(self, example: Example, seen: tuple[Row, Row]) -> int:
-        """Note a good picture with its objects; returns its image_id."""
+    def take(self, example: Example, seen: Seen | str) -> None:
+        """Write all rows of a picture, good or not."""
+        self.tell_faults()
         if example.file_name in self.names:
             raise SourceError(f"{example.file_name}: the data source gives this name to two pictures.")
         self.names.add(example.file_name)
+        reason = seen if isinstance(seen, str) else self.find_objection(example, seen.settled)
+        for fault in () if isinstance(seen, str) else (*seen.oddities, *seen.settled.faults):
+            self.tables["faults"].append(astuple(fault))
+        if isinstance(seen, str) or reason is not None:
+            self.quarantine(example, str(reason), None if isinstance(seen, str) else seen.settled)
+        else:
+            self.accept(example, seen)
+
+    def tell_faults(self) -> None:
+        """Write the faults that the source has found since the last time."""
+        for fault in self.source.faults[self.told :]:
+            self.tables["faults"].append(astuple(fault))
+            if fault.action == "set_aside" and fault.picture is not None:
+                self.spoiled.setdefault(fault.picture, fault.reason)
+            self.told += 1
+
+    def find_objection(self, example: Example, settled: Settled) -> str | None:
+        """Why a picture that decodes must be left out: it lost its labels, and would pass for background."""
+        bare = not example.objects and example.label is None
+        if settled.unusable is None and bare and example.file_name in self.spoiled:
+            return f"its labels were set aside: {self.spoiled[example.file_name]}"
+        return settled.unusable
+
+    def quarantine(self, example: Example, reason: str, settled: Settled | None) -> None:
+        """Note a picture that cannot be used, and how many objects are lost with it."""
+        self.first_reason = self.first_reason or f"{example.file_name}: {reason}"
+        self.tables["quarantine"].append((example.file_name, reason, len(example.picture)))
+        told = [] if settled is None else [fault for fault in settled.faults if fault.action == "set_aside"]
+        if lost := len(example.objects) - len(told):
+            said = f"the picture was set aside, and {lost} of its objects with it: {reason}"
+            self.tables["faults"].append(
+                (example.file_name, "", "picture_set_aside", "set_aside", said, example.file_name)
+            )
+
+    def accept(self, example: Example, seen: Seen) -> None:
+        """Write a good picture with its objects."""
         if example.label is not None:
             self.find_category(example, example.label)
-        image_id = len(self.rows["images"]) + 1
-        image, levels = seen
-        self.rows["images"].append(
-            (image_id, example.file_name, *image, example.label, example.split, example.group)
-        )
-        self.rows["statistics"].append((image_id, *levels))
-        for thing in example.objects:
+        image_id = self.tables["images"].count + 1
+        said = {"label": example.label, "given_split": example.split, "given_group": example.group}
+        row = {"image_id": image_id, "file_name": example.file_name, **seen.image, **said}
+        self.tables["images"].append(tuple(row[name] for name in get_columns("images")))
+        self.tables["statistics"].append((image_id, *seen.levels))
+        for thing in seen.settled.objects:
+            object_id = self.tables["objects"].count + 1
             category_id, box_xyxy_px = self.find_category(example, thing.label), map(float, thing.box_xyxy_px)
-            object_id = len(self.rows["objects"]) + 1
-            self.rows["objects"].append(
+            self.tables["objects"].append(
                 (object_id, image_id, category_id, *box_xyxy_px, thing.is_crowd, thing.mask)
             )
-        return image_id
+        self.shards.append(image_id, example.file_name, example.picture)
 
     def find_category(self, example: Example, label: str) -> int:
         """The category id of a label; raises SourceError naming picture and label."""
@@ -126,58 +186,15 @@ class Collector:
             raise SourceError(f"{example.file_name}: label {label!r} is none of the categories {known}.")
         return self.category_ids[label]
 
-
-class ShardWriter:
-    """Streams encoded pictures into Parquet shards of about SHARD_BYTES, in row groups of about GROUP_BYTES.
-
-    Pictures are compressed already, so the shards are not.
-    """
-
-    def __init__(self, place: Path) -> None:
-        """Shards go into the folder `place`; use as a context."""
-        self.place, self.schema = place, get_arrow_schema("pictures")
-        self.paths: list[Path] = []
-        self.writer: pq.ParquetWriter | None = None
-        self.rows: list[tuple[int, str, bytes]] = []
-        self.group_bytes = self.shard_bytes = 0
-
-    def __enter__(self) -> ShardWriter:
-        """Nothing is opened before the first picture."""
-        return self
-
-    def append(self, image_id: int, file_name: str, picture: bytes) -> None:
-        """Add one picture."""
-        self.rows.append((image_id, file_name, picture))
-        self.group_bytes += len(picture)
-        self.shard_bytes += len(picture)
-        if self.group_bytes >= GROUP_BYTES or self.shard_bytes >= SHARD_BYTES:
-            self.flush()
-        if self.shard_bytes >= SHARD_BYTES:
-            self.close()
-
-    def flush(self) -> None:
-        """Write what has gathered as one row group."""
-        if not self.rows:
+    def finish(self) -> None:
+        """Write what the source told last; raises SourceError where no picture is good."""
+        self.tell_faults()
+        if self.tables["images"].count:
             return
-        if self.writer is None:
-            self.paths.append(self.place / f"pictures-{len(self.paths):05d}.parquet")
-            self.writer = pq.ParquetWriter(
-                self.paths[-1], self.schema, compression="none", use_dictionary=False
-            )
-        columns = zip(*self.rows, strict=True)
-        arrays = [pa.array(values, kind.type) for values, kind in zip(columns, self.schema, strict=True)]
-        self.writer.write_table(pa.Table.from_arrays(arrays, schema=self.schema))
-        self.rows, self.group_bytes = [], 0
-
-    def close(self) -> None:
-        """End the shard."""
-        self.flush()
-        if self.writer is not None:
-            self.writer.close()
-        self.writer, self.shard_bytes = None, 0
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        """End the last shard, and name all of them with their number."""
-        self.close()
-        for number, path in enumerate(self.paths):
-            path.rename(path.with_name(f"pictures-{number:05d}-of-{len(self.paths):05d}.parquet"))
+        quarantined = self.tables["quarantine"].count
+        if not quarantined:
+            raise SourceError("The data source holds no pictures.")
+        raise SourceError(
+            f"None of the {quarantined} pictures of the data source can be used; the first, "
+            f"{self.first_reason}."
+        )

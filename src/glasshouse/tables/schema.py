@@ -54,6 +54,7 @@ TABLES: dict[str, dict[str, Column]] = {
         "sha256": Column("str", "of the encoded file, 64 hex digits"),
         "phash": Column("str", "perceptual hash of the upright pixels, 16 hex digits"),
         "phash_flipped": Column("str", "perceptual hash of the same pixels mirrored left to right"),
+        "thumbnail": Column("binary", "levels of the picture reduced to 8 x 8, 192 bytes: row by row, R G B"),
         **SIDES,
         "mode": Column("str", "Pillow's name of the mode in which the file holds it"),
         "label": LABEL,
@@ -77,7 +78,7 @@ TABLES: dict[str, dict[str, Column]] = {
     },
     "quarantine": {
         "file_name": Column("str", "as the source names it"),
-        "reason": Column("str", "why it cannot be decoded"),
+        "reason": Column("str", "why it cannot be used"),
         "bytes": Column("int64", "size of the file"),
     },
     "faults": {
