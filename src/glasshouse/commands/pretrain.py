@@ -7,6 +7,6 @@ from argparse import Namespace
 
 def show(options: Namespace) -> int:
     """Hand the rest of the command line to the training room."""
-    from glasshouse.training.pretrain import main
+    from glasshouse.pretraining.pretrain import main
 
     return int(main(options.arguments) or 0)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from glasshouse.params import Dataset
     from glasshouse.sources.labelled import LabelledFiles
 
-DYNAMIC_IMPORTS = ("glasshouse.sources.readers.${dataset.format}",)
+DYNAMIC_IMPORTS = ("glasshouse.readers.${dataset.format}",)
 
 
 def open_source(dataset: Dataset, seed: int) -> Source:
@@ -37,6 +37,6 @@ def open_source(dataset: Dataset, seed: int) -> Source:
     from glasshouse.sources.groups import apply_groups
 
     folder = open_archive(Path(dataset.path), dataset.url, dataset.sha256)
-    reader = import_module(f"glasshouse.sources.readers.{dataset.format}")
+    reader = import_module(f"glasshouse.readers.{dataset.format}")
     source: LabelledFiles = reader.read(folder, dataset.classes)
     return apply_groups(source, folder)

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from glasshouse.geometry.rle import decode_mask
+from glasshouse.readers.yolo import read
 from glasshouse.sources.example import SourceError
 from glasshouse.sources.labelled import LabelledFiles
-from glasshouse.sources.readers.yolo import read
 
 NAMES = "names: [cat, dog]\n"
 ROW = "0 0.5 0.5 0.2 0.4\n"

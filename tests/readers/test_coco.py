@@ -19,6 +19,7 @@ from pycocotools import mask as oracle
 from pycocotools.coco import COCO
 
 from glasshouse.geometry.rle import count_runs, decode_mask, encode_mask
+from glasshouse.readers.coco import read
 from glasshouse.sources.coco.files import split_by_name
 from glasshouse.sources.coco.masks import (
     Outline,
@@ -29,7 +30,6 @@ from glasshouse.sources.coco.masks import (
 )
 from glasshouse.sources.example import LabelFault, ObjectLabel, SourceError
 from glasshouse.sources.labelled import LabelledFiles
-from glasshouse.sources.readers.coco import read
 
 HEIGHT, WIDTH = 80, 100
 ROSE, TULIP = {"id": 1, "name": "rose"}, {"id": 2, "name": "tulip"}

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from glasshouse.geometry.rle import decode_mask
+from glasshouse.readers.via import read
 from glasshouse.sources.example import SourceError
 from glasshouse.sources.labelled import LabelledFiles
-from glasshouse.sources.readers.via import read
 
 RECT = {"name": "rect", "x": 10, "y": 5, "width": 20, "height": 30}
 HEADER = "filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,region_attributes"

@@ -20,7 +20,7 @@ from glasshouse.inputs.stream import Pictures, TrainingStream
 from glasshouse.models.catalog import find_part
 from glasshouse.params import Augment, Model, builtin_weights_path
 from glasshouse.pictures.decode import decode_picture
-from glasshouse.sources.shapes.source import Shapes
+from glasshouse.pretraining.shapes.source import Shapes
 from glasshouse.training.checkpoints import Checkpoint
 from glasshouse.training.fine_tune import average_momentum
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from glasshouse.readers.class_folders import read
 from glasshouse.sources.catalog import open_source
 from glasshouse.sources.example import Example, SourceError
 from glasshouse.sources.listing import sort_naturally, spell
-from glasshouse.sources.readers.class_folders import read
 
 
 def lay_out(root: Path, names: list[str]) -> Path:

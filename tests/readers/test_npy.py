@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
+from glasshouse.readers.npy import ArrayPictures, read
 from glasshouse.sources.example import SourceError
 from glasshouse.sources.groups import apply_groups
 from glasshouse.sources.npy import shapes
-from glasshouse.sources.readers.npy import ArrayPictures, read
 
 RANDOM = np.random.default_rng(7)
 COLOUR = RANDOM.integers(0, 256, (5, 8, 8, 3), np.uint8)
@@ -246,7 +246,7 @@ PROGRAM = """
 import resource, sys
 from pathlib import Path
 from glasshouse.sources.npy import shapes
-from glasshouse.sources.readers.npy import read
+from glasshouse.readers.npy import read
 shapes.BLOCK_BYTES = 2 ** 20
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 count = sum(1 for _ in read(Path(sys.argv[1]), ()))

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from glasshouse.readers.voc import count_from_zero, read
 from glasshouse.sources.example import LabelFault, SourceError
 from glasshouse.sources.labelled import LabelledFiles
-from glasshouse.sources.readers.voc import count_from_zero, read
 from glasshouse.sources.voc import xml_tree
 
-REPOSITORY = Path(__file__).parents[3]
+REPOSITORY = Path(__file__).parents[2]
 BCCD = REPOSITORY.parent / "shared/data/bccd_voc"
 Corners = tuple[object, object, object, object]
 SOUND = ("rose", (11, 21, 30, 40))

@@ -1,6 +1,6 @@
 """Many examples on one picture, with their boxes, for people to look at.
 
-    python -m glasshouse.sources.contact_sheet docs/pictures/blooms.jpg
+    python -m glasshouse.commands.contact_sheet docs/pictures/blooms.jpg
 
 rebuilds the sheet of the README, always with the same bytes.
 """
@@ -73,7 +73,7 @@ def _draw_box(picture: Image.Image, item: ObjectLabel, colour: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draws a world and writes its sheet."""
-    parser = argparse.ArgumentParser(prog="python -m glasshouse.sources.contact_sheet", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m glasshouse.commands.contact_sheet", description=__doc__)
     parser.add_argument("path", type=Path, help="the JPEG file to write")
     parser.add_argument("--world", choices=("blooms", "shapes"), default="blooms")
     parser.add_argument("--pictures", type=int, default=18)
@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def draw_world(world: str, pictures: int, size_px: int, seed: int) -> Iterable[Example]:
     """The first pictures of a drawn world."""
     if world == "shapes":
-        from glasshouse.sources.shapes.source import Shapes
+        from glasshouse.pretraining.shapes.source import Shapes
 
         return Shapes(pictures, size_px, seed)
     from glasshouse.sources.blooms.source import Blooms

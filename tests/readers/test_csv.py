@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from glasshouse.readers.csv import read
 from glasshouse.sources.example import Example, SourceError
-from glasshouse.sources.readers.csv import read
 
 BOXES = "file_name,label,x_min_px,y_min_px,x_max_px,y_max_px"
 

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw
 
+from glasshouse.pretraining.shapes.outlines import KINDS, Outlines
+from glasshouse.pretraining.shapes.textures import draw_ground, draw_texture, pick_colour
 from glasshouse.sources.drawing.canvas import OVERSAMPLING, Block, Canvas, Layer, paint
 from glasshouse.sources.drawing.colours import spread
 from glasshouse.sources.drawing.fields import blur
 from glasshouse.sources.drawing.light import Light, expose
 from glasshouse.sources.drawing.objects import Drawing, find_objects
 from glasshouse.sources.drawing.plan import Plan
-from glasshouse.sources.shapes.outlines import KINDS, Outlines
-from glasshouse.sources.shapes.textures import draw_ground, draw_texture, pick_colour
 
 CATEGORIES = tuple(KINDS)
 MOST = 8  # objects a picture

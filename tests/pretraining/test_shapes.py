@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from glasshouse.geometry.rle import decode_mask
+from glasshouse.pretraining.shapes.outlines import KINDS
+from glasshouse.pretraining.shapes.scene import CATEGORIES, draw_shapes
+from glasshouse.pretraining.shapes.source import Shapes
 from glasshouse.sources.blooms.scene import CATEGORIES as SPECIES
 from glasshouse.sources.drawing.objects import Drawing
-from glasshouse.sources.shapes.outlines import KINDS
-from glasshouse.sources.shapes.scene import CATEGORIES, draw_shapes
-from glasshouse.sources.shapes.source import Shapes
 
 GOLDEN = {  # sha256 of the raw RGB pixels, then the id buffer, of seed 7
     (0, 128): "df25fd6d1eee9d2ee24910af79e53527d0002c8cd69c1adb017ae82001ba9b03",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glasshouse.sources.contact_sheet import COLOURS, GAP_PX, contact_sheet, main
+from glasshouse.commands.contact_sheet import COLOURS, GAP_PX, contact_sheet, main
 from glasshouse.sources.drawing.source import encode_jpeg
 from glasshouse.sources.example import Example, ObjectLabel
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from glasshouse.sources.shapes.source import Shapes
-from glasshouse.training.pretrain import draw_pictures, main, pretrain, shape_detector
+from glasshouse.pretraining.pretrain import draw_pictures, main, pretrain, shape_detector
+from glasshouse.pretraining.shapes.source import Shapes
 
 PICTURES, SIDE, SEED = 8, 64, 11  # one step
 

@@ -17,7 +17,7 @@ PICTURES, SIDE_PX, SEED = 12, 48, 3
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, object]]:
-    from glasshouse.sources.blooms_tfds import BloomsConfig
+    from glasshouse.blooms_tfds import BloomsConfig
 
     folder = tmp_path_factory.mktemp("tfds")
     config = BloomsConfig(name="tiny", pictures=PICTURES, size_px=SIDE_PX, seed=SEED)
@@ -53,7 +53,7 @@ def test_slices_are_parts_of_the_whole(prepared: tuple[Path, dict[str, object]])
 
 
 def test_default_set_is_that_of_the_pipeline(tmp_path: Path) -> None:
-    import glasshouse.sources.blooms_tfds  # noqa: F401
+    import glasshouse.blooms_tfds  # noqa: F401
 
     builder = tfds.builder("blooms", data_dir=tmp_path)
     config = builder.builder_config

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from glasshouse.pretraining.shapes.scene import CATEGORIES, draw_shapes
 from glasshouse.sources.drawing.source import DrawnSource
-from glasshouse.sources.shapes.scene import CATEGORIES, draw_shapes
 
 __all__ = ["Shapes", "draw_shapes"]
 

@@ -1,0 +1,1 @@
+"""The backbone that ships with the project, and the drawn world that it learned on."""
