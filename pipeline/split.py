@@ -25,6 +25,7 @@ def main() -> None:
             {
                 "images": raw.images,
                 "objects": raw.objects,
+                "categories": raw.categories,
                 "split": table,
                 "plan": plan_shares(run.params.split),
             }

@@ -36,13 +36,13 @@ def encode(labels: dict[str, Any]) -> dict[str, Any]:
     return {"label": labels["label"], "boxes": labels["boxes"]}
 
 
-def stream(first: int, last: int) -> Any:
+def stream(first: int, last: int, weights: np.ndarray | None = None) -> Any:
     """Eight pictures of noise, the number of each in its label."""
     rng = np.random.default_rng(0)
     boxes = np.tile(np.array([2, 2, 14, 14], np.float32), (8, 1, 1))
     pixels = rng.integers(0, 256, (8, SIDE, SIDE, 3), dtype=np.uint8)
     number = np.arange(8, dtype=np.int32)
-    pictures = Pictures(Pixels(pixels), (SIDE, SIDE), boxes, number[:, None], number)
+    pictures = Pictures(Pixels(pixels), (SIDE, SIDE), boxes, number[:, None], number, weights)
     return TrainingStream(pictures, BATCH, 1, AUGMENT, lambda epoch: 0.0, encode, 114)(first, last)
 
 
@@ -117,6 +117,16 @@ def test_epochs_take_the_variants_in_turn_and_every_example_once(cache: FeatureC
     assert len(orders) == 2 * VARIANTS  # newly shuffled every time
     assert cache.rows(STEPS, BATCH, 7, 3).tolist() == cache.rows(STEPS, BATCH, 7, 3).tolist()
     assert cache.rows(STEPS, BATCH, 8, 3).tolist() != cache.rows(STEPS, BATCH, 7, 3).tolist()
+
+
+def test_the_cached_head_draws_by_weight(backbone: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    weights = np.array([1.0] * 7 + [9.0])  # of 16: the last is 4.5 of the 8 pictures of an epoch
+    drawn = cache_features(backbone, stream(0, VARIANTS * STEPS, weights), VARIANTS * STEPS)
+    labels = drawn.targets["label"].reshape(VARIANTS, STEPS * BATCH)
+    assert set(np.sum(labels == 7, axis=1).tolist()) <= {4, 5}
+    seen = drawn.features["c3"][drawn.targets["label"] == 7]
+    assert len({feature.tobytes() for feature in seen}) == len(seen)  # each time augmented anew
 
 
 def test_the_stream_keeps_features_and_targets_together(cache: FeatureCache) -> None:

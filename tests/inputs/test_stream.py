@@ -1,12 +1,23 @@
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from glasshouse.inputs.stream import Pictures, TrainingStream, batch_rows, steps_per_epoch
+from glasshouse.inputs.stream import (
+    Pictures,
+    TrainingStream,
+    batch_rows,
+    draw_epoch,
+    pictures_of,
+    steps_per_epoch,
+)
 
 
 class Pixels:
@@ -48,6 +59,87 @@ def test_an_epoch_sees_no_picture_twice() -> None:
         rows = np.concatenate([batch_rows(10, 4, 7, 2 * epoch + step) for step in range(2)])
         assert len(set(rows.tolist())) == 8
     assert batch_rows(10, 4, 7, 0).tolist() != batch_rows(10, 4, 7, 2).tolist()
+
+
+# Digests of the first five batches' tiles as they were before pictures had weights (seed 1, half mosaics);
+# tiles hang on drawn integers alone, so no processor's rounding shows in them.
+TILES = ["9b97704e1d9d7505", "b68fe934d72e56c8", "394fd38297914ad5", "e7bcfe2d5df358a0", "738e03783c8c3c49"]
+
+
+def draw(weights: np.ndarray | None, steps: range, seed: int = 1, mosaic: float = 0.5) -> list[Any]:
+    drawn = replace(pictures(), weights=weights)
+    batches = TrainingStream(drawn, 4, seed, AUGMENT, lambda epoch: mosaic, lambda labels: labels, 114)
+    return [batches.draw(step) for step in steps]
+
+
+def digest(batch: Any) -> str:
+    return hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in batch)).hexdigest()[:16]
+
+
+@pytest.mark.parametrize("weights", [None, np.ones(10), np.full(10, 1.25)])
+def test_even_weights_change_no_byte(weights: np.ndarray | None) -> None:
+    drawn = draw(weights, range(5))
+    assert [digest(batch[:1]) for batch in drawn] == TILES
+    assert [digest(batch) for batch in drawn] == [digest(batch) for batch in draw(None, range(5))]
+    rows = [batch_rows(10, 4, 7, step, weights).tolist() for step in range(4)]
+    assert rows == [[8, 0, 7, 1], [3, 6, 2, 4], [9, 0, 8, 6], [7, 1, 3, 4]]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.floats(1.0, 30.0), min_size=1, max_size=60), st.integers(0, 5), st.integers(0, 5))
+def test_an_epoch_shows_each_picture_as_often_as_its_weight_says(
+    values: list[float], seed: int, epoch: int
+) -> None:
+    weights = np.array(values)
+    rows = draw_epoch(len(weights), seed, epoch, weights)
+    expected = weights / weights.mean()
+    counts = np.bincount(rows, minlength=len(weights))
+    assert len(rows) == len(weights)
+    assert (counts >= np.floor(expected - 1e-9)).all() and (counts <= np.ceil(expected + 1e-9)).all()
+    assert rows.tolist() == draw_epoch(len(weights), seed, epoch, weights).tolist()
+
+
+def test_over_many_epochs_the_counts_are_the_weights() -> None:
+    weights = np.array([1.0] * 8 + [4.0, 2.0])  # of 14: 10 / 14 = 0.714 an epoch, 2.857, 1.429
+    counts = sum(np.bincount(draw_epoch(10, 3, epoch, weights), minlength=10) for epoch in range(2000))
+    # a count is one of two neighbours, so its standard deviation is at most 0.5 / sqrt(2000) = 0.011
+    assert counts / 2000 == pytest.approx(weights / 1.4, abs=0.05)
+
+
+def test_repeats_do_not_stand_together_and_any_picture_may_be_left_out() -> None:
+    weights = np.array([1.0] * 30 + [10.0])
+    orders = [draw_epoch(31, 3, epoch, weights) for epoch in range(40)]
+    beside = [(np.diff(np.flatnonzero(order == 30)) == 1).mean() for order in orders]
+    assert np.mean(beside) < 0.5  # 7 or 8 of 31 at random: about 0.24
+    assert set(range(31)) - set.intersection(*(set(order.tolist()) for order in orders)) == set(range(30))
+
+
+def test_mosaics_take_their_partners_by_weight_too() -> None:
+    weights = np.array([1.0] * 9 + [9.0])
+    tiles = np.concatenate([batch[0] for batch in draw(weights, range(100), mosaic=1.0)])
+    last = pictures().pixels.gather(np.array([9]))[0]
+    share = np.mean([(tile == last).all() for tile in tiles])
+    assert len(tiles) == 1600  # 100 batches of 4 pictures of 4
+    assert share == pytest.approx(0.5, abs=0.07)  # 9 of 18; even it would be 0.1
+
+
+def test_weighted_batches_are_a_function_of_the_step() -> None:
+    weights = np.linspace(1.0, 3.0, 10)
+    whole = [digest(batch) for batch in draw(weights, range(6))]
+    assert [digest(batch) for batch in draw(weights, range(3, 6))] == whole[3:]
+    assert [digest(batch) for batch in draw(weights, range(6), seed=2)] != whole
+    assert whole != [digest(batch) for batch in draw(None, range(6))]
+
+
+def test_a_prepared_split_hands_over_its_weights() -> None:
+    import pandas as pd
+
+    images = pd.DataFrame({"weight": [1.0, 2.0]})
+    boxes, labels = np.zeros((2, 1, 4), np.float32), np.full((2, 1), -1, np.int32)
+    shards = SimpleNamespace(shape=(2, 32, 32, 3))
+    prepared: Any = SimpleNamespace(pixels=shards, images=images, labels=lambda: (boxes, labels))
+    weights = pictures_of(prepared, "detect").weights
+    assert weights is not None and weights.tolist() == [1.0, 2.0]
 
 
 def test_fewer_pictures_than_a_batch_make_one_batch_with_repetitions() -> None:

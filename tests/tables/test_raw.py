@@ -176,7 +176,7 @@ def test_few_examples_are_held_at_a_time(tmp_path: Path, monkeypatch: pytest.Mon
 PROGRAM = """
 import sys
 from pathlib import Path
-from glasshouse.sources.readers import class_folders
+from glasshouse.readers import class_folders
 from glasshouse.tables.gather import write_raw
 from glasshouse.tables.raw import read_raw
 from glasshouse.tables.split import split_pictures

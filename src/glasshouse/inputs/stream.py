@@ -6,13 +6,13 @@ Batch number `step` is a pure function of (seed, step), so a training can go on 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glasshouse.inputs.augment import draw_plan, move_boxes, paint, projections
+from glasshouse.inputs.augment import Plan, draw_plan, move_boxes, paint, projections
 from glasshouse.inputs.prepared import Prepared
 from glasshouse.params import Augment
 
@@ -31,7 +31,7 @@ class Pictures:
     """What a stream draws from: P pictures of one size and their labels.
 
     boxes_xyxy_px (P, N, 4) float32 and labels (P, N) int32, -1 = padding, for detection; label (P,) int32 for
-    classification.
+    classification.  weights (P,) float64: how often one is drawn beside the others; None for all alike.
     """
 
     pixels: Pixels
@@ -39,6 +39,7 @@ class Pictures:
     boxes_xyxy_px: NDArray[np.float32]
     labels: NDArray[np.int32]
     label: NDArray[np.int32] | None = None
+    weights: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -53,9 +54,9 @@ def pictures_of(prepared: Prepared, task: str) -> Pictures:
     """
     boxes, labels = prepared.labels()
     size = prepared.pixels.shape[1:3]
-    return Pictures(
-        prepared.pixels, size, boxes, labels, prepared.class_labels() if task == "classify" else None
-    )
+    label = prepared.class_labels() if task == "classify" else None
+    weights = prepared.images["weight"].to_numpy(np.float64)
+    return Pictures(prepared.pixels, size, boxes, labels, label, weights)
 
 
 def steps_per_epoch(pictures: int, batch_size: int) -> int:
@@ -63,14 +64,47 @@ def steps_per_epoch(pictures: int, batch_size: int) -> int:
     return max(pictures // batch_size, 1)
 
 
-def batch_rows(pictures: int, batch_size: int, seed: int, step: int) -> NDArray[np.int64]:
+def draw_epoch(
+    pictures: int, seed: int, epoch: int, weights: NDArray[np.float64] | None = None
+) -> NDArray[np.int64]:
+    """The order of the pictures in an epoch, (pictures,): every one once, or by weight.
+
+    By weight an epoch is as long as without. A picture of weight w comes w / mean(w) times, rounded down or
+    up, on average over the epochs exactly: the weights are laid end to end in a random order, and points at
+    equal distances pick from them (systematic resampling; Kitagawa, "Monte Carlo filter and smoother", 1996).
+    """
+    rng = np.random.default_rng([seed, epoch])
+    order = rng.permutation(pictures)
+    if not are_uneven(weights):
+        return order
+    ends = np.cumsum(np.asarray(weights)[order])
+    points = (np.arange(pictures) + rng.random()) / pictures * ends[-1]
+    picks = np.searchsorted(ends, points, side="right")
+    drawn = order[np.minimum(picks, pictures - 1)]  # rounding may set the last point on the last end
+    return rng.permutation(drawn)
+
+
+def are_uneven(weights: NDArray[np.float64] | None) -> bool:
+    """Whether there are weights, and not all the same."""
+    return weights is not None and bool((weights != weights[0]).any())
+
+
+def batch_rows(
+    pictures: int, batch_size: int, seed: int, step: int, weights: NDArray[np.float64] | None = None
+) -> NDArray[np.int64]:
     """The pictures of batch `step`.
 
-    A new permutation every epoch, what is left over waits for another one.
+    A new order every epoch, what is left over waits for another one.
     """
     epoch, place = divmod(step, steps_per_epoch(pictures, batch_size))
-    order = np.random.default_rng([seed, epoch]).permutation(pictures)
+    order = draw_epoch(pictures, seed, epoch, weights)
     return np.take(order, np.arange(place * batch_size, (place + 1) * batch_size), mode="wrap")
+
+
+def weigh_partners(plan: Plan, order: NDArray[np.int64]) -> Plan:
+    """The plan with the three partners in each mosaic drawn from an epoch's order, so by weight too."""
+    first = np.diff(plan.picture, prepend=-1) > 0
+    return replace(plan, rows=np.where(first, plan.rows, order[plan.rows]))
 
 
 @dataclass(frozen=True)
@@ -98,12 +132,14 @@ class TrainingStream:
 
     def draw(self, step: int) -> tuple[NDArray[Any], ...]:
         """Batch `step` before its pixels are moved: tiles and what `paint` does to them, then the labels."""
-        pictures = self.pictures
-        rows = batch_rows(len(pictures), self.batch_size, self.seed, step)
+        pictures, epoch = self.pictures, step // self.steps
+        rows = batch_rows(len(pictures), self.batch_size, self.seed, step, pictures.weights)
         rng = np.random.default_rng([self.seed, 1, step])
-        mosaic = self.mosaic(step // self.steps) if self.mosaic else 0.0
+        mosaic = self.mosaic(epoch) if self.mosaic else 0.0
         slots = pictures.labels.shape[1] * (4 if self.mosaic else 1)
         plan = draw_plan(rng, rows, len(pictures), pictures.size, self.augment, mosaic=mosaic)
+        if are_uneven(pictures.weights):
+            plan = weigh_partners(plan, draw_epoch(len(pictures), self.seed, epoch, pictures.weights))
         boxes, labels = move_boxes(plan, pictures.boxes_xyxy_px, pictures.labels, self.batch_size, slots)
         label = pictures.label[rows] if pictures.label is not None else np.full(len(rows), -1, np.int32)
         tiles = pictures.pixels.gather(plan.rows)
