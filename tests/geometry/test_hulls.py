@@ -10,9 +10,9 @@ from glasshouse.geometry.hulls import (
     bound_inside,
     ellipse_hull,
     pack_hull,
+    read_hulls,
     square_hull,
     take_hull,
-    unpack_hull,
 )
 
 
@@ -60,8 +60,8 @@ def test_outlines_are_convex_in_order_and_touch_all_sides(hull: np.ndarray) -> N
 
 def test_packing_keeps_the_sides_exactly() -> None:
     hull = take_hull(disc(100, (50, 50), 40))
-    back = unpack_hull(pack_hull(hull))
-    assert len(pack_hull(hull)) == 2 * POINTS
+    back = read_hulls(pack_hull(hull))
+    assert pack_hull(hull).dtype == np.uint8
     assert np.abs(back - hull).max() <= 0.5 / 255 + 1e-7
     assert back.min(axis=0).tolist() == [0, 0] and back.max(axis=0).tolist() == [1, 1]
 
@@ -104,4 +104,10 @@ def test_against_pixels(seed: int) -> None:
     if kept.sum() < 30:
         return
     seen = [x[kept].min(), y[kept].min(), x[kept].max() + 1, y[kept].max() + 1]
-    assert box == pytest.approx(np.array(seen, float), abs=2.5)
+    assert box == pytest.approx(np.array(seen, float), abs=4)  # a flat edge leaves the region pixels apart
+
+
+def test_an_unknown_outline_stays_unknown() -> None:
+    packed = np.stack([pack_hull(None), pack_hull(ellipse_hull())])
+    back = read_hulls(packed)
+    assert np.isnan(back[0]).all() and not np.isnan(back[1]).any()

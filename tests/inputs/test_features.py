@@ -28,8 +28,9 @@ class Pixels:
 
 
 AUGMENT: Any = SimpleNamespace(
-    flip=0.5, scale=(0.7, 1.3), translate=0.1, brightness=0.1, contrast=0.2, saturation=0.2, hue=0.02
-)
+    flip=0.5, rotate=0.0, crop=0.0, scale=(0.7, 1.3), translate=0.1, brightness=0.1, contrast=0.2,
+    saturation=0.2, hue=0.02, mosaic=0.0, mix_up=0.0,
+)  # fmt: skip
 
 
 def encode(labels: dict[str, Any]) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def stream(first: int, last: int, weights: np.ndarray | None = None) -> Any:
     pixels = rng.integers(0, 256, (8, SIDE, SIDE, 3), dtype=np.uint8)
     number = np.arange(8, dtype=np.int32)
     pictures = Pictures(Pixels(pixels), (SIDE, SIDE), boxes, number[:, None], number, weights)
-    return TrainingStream(pictures, BATCH, 1, AUGMENT, lambda epoch: 0.0, encode, 114)(first, last)
+    return TrainingStream(pictures, BATCH, 1, AUGMENT, lambda epoch: False, encode, 114)(first, last)
 
 
 @pytest.fixture(scope="module")

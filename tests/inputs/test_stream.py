@@ -34,8 +34,9 @@ class Pixels:
 
 
 AUGMENT: Any = SimpleNamespace(
-    flip=0.5, scale=(0.7, 1.3), translate=0.1, brightness=0.1, contrast=0.1, saturation=0.1, hue=0.02
-)
+    flip=0.5, rotate=0.0, crop=0.0, scale=(0.7, 1.3), translate=0.1, brightness=0.1, contrast=0.1,
+    saturation=0.1, hue=0.02, mosaic=0.5, mix_up=0.0,
+)  # fmt: skip
 
 
 def pictures(count: int = 10) -> Pictures:
@@ -47,7 +48,7 @@ def pictures(count: int = 10) -> Pictures:
 
 
 def stream(first: int, last: int, seed: int = 1) -> list[Any]:
-    batches = TrainingStream(pictures(), 4, seed, AUGMENT, lambda epoch: 0.5, lambda labels: labels, 114)(
+    batches = TrainingStream(pictures(), 4, seed, AUGMENT, lambda epoch: True, lambda labels: labels, 114)(
         first, last
     )
     return [(x.numpy(), {name: value.numpy() for name, value in y.items()}) for x, y in batches]
@@ -68,7 +69,8 @@ TILES = ["9b97704e1d9d7505", "b68fe934d72e56c8", "394fd38297914ad5", "e7bcfe2d5d
 
 def draw(weights: np.ndarray | None, steps: range, seed: int = 1, mosaic: float = 0.5) -> list[Any]:
     drawn = replace(pictures(), weights=weights)
-    batches = TrainingStream(drawn, 4, seed, AUGMENT, lambda epoch: mosaic, lambda labels: labels, 114)
+    ranges = SimpleNamespace(**vars(AUGMENT) | {"mosaic": mosaic})
+    batches = TrainingStream(drawn, 4, seed, ranges, lambda epoch: True, lambda labels: labels, 114)
     return [batches.draw(step) for step in steps]
 
 
@@ -137,7 +139,9 @@ def test_a_prepared_split_hands_over_its_weights() -> None:
     images = pd.DataFrame({"weight": [1.0, 2.0]})
     boxes, labels = np.zeros((2, 1, 4), np.float32), np.full((2, 1), -1, np.int32)
     shards = SimpleNamespace(shape=(2, 32, 32, 3))
-    prepared: Any = SimpleNamespace(pixels=shards, images=images, labels=lambda: (boxes, labels))
+    prepared: Any = SimpleNamespace(
+        pixels=shards, images=images, labels=lambda: (boxes, labels), hulls=lambda: None
+    )
     weights = pictures_of(prepared, "detect").weights
     assert weights is not None and weights.tolist() == [1.0, 2.0]
 
@@ -176,7 +180,7 @@ def test_pixels_keep_their_range_and_labels_their_padding() -> None:
 
 @pytest.mark.parametrize("count", [1, 4])
 def test_tiny_sets_stream_too(count: int) -> None:
-    batches = TrainingStream(pictures(count), 4, 1, AUGMENT, lambda epoch: 1.0, lambda labels: labels, 0)(
+    batches = TrainingStream(pictures(count), 4, 1, AUGMENT, lambda epoch: True, lambda labels: labels, 0)(
         0, 2
     )
     assert [x.shape for x, _ in batches] == [(4, 32, 32, 3)] * 2

@@ -47,7 +47,10 @@ def ranges() -> Any:
         contrast=0.1,
         saturation=0.1,
         hue=0.0,
+        rotate=0.0,
+        crop=0.0,
         mosaic=0.5,
+        mix_up=0.0,
         mosaic_off_epochs=1,
     )
 

@@ -54,14 +54,16 @@ def ellipse_hull() -> Hull:
     return (0.5 + 0.5 * DIRECTIONS).astype(np.float32)
 
 
-def pack_hull(hull: Hull) -> bytes:
-    """The outline in 2 * POINTS bytes; the sides of the box are met exactly."""
-    return np.round(hull * LEVELS).astype(np.uint8).tobytes()
+def pack_hull(hull: Hull | None) -> NDArray[np.uint8]:
+    """The outline in whole numbers (POINTS, 2); the sides of the box are met exactly. All 0 for None."""
+    return np.zeros((POINTS, 2), np.uint8) if hull is None else np.round(hull * LEVELS).astype(np.uint8)
 
 
-def unpack_hull(packed: bytes) -> Hull:
-    """The outline that `pack_hull` wrote, to 1 / 510 of the box's side."""
-    return (np.frombuffer(packed, np.uint8).reshape(POINTS, 2) / LEVELS).astype(np.float32)
+def read_hulls(packed: NDArray[np.uint8]) -> Hull:
+    """Outlines (..., POINTS, 2) that `pack_hull` made, to 1 / 510 of the box's side; NaN for None."""
+    hulls: Hull = packed.astype(np.float32) / np.float32(LEVELS)
+    hulls[(packed == 0).all(axis=(-1, -2))] = np.nan
+    return hulls
 
 
 def bound_inside(points: NDArray[np.float64], region_xyxy: NDArray[np.float64]) -> NDArray[np.float64]:

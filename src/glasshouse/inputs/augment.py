@@ -1,19 +1,20 @@
-"""Augmentation: random numbers and boxes in NumPy, pixels in TensorFlow.
+"""Augmentation, the part that draws random numbers and moves boxes; `painting` moves the pixels.
 
-Every picture of a batch is one affine map (flip, zoom, shift) of one picture, or of four (mosaic), then one
-affine map of its colours. Boxes go through the very same numbers. All randomness of a batch comes from one
-generator, so a batch is a pure function of (seed, step).
+Every picture of a batch is one affine map (flip, zoom, shift, crop, turn) of one picture, or of four
+(mosaic), then one affine map of its colours, and at last perhaps a mixture with another picture of the batch
+(mix-up; Zhang et al., arXiv:1710.09412). Boxes go through the very same numbers. All randomness of a batch
+comes from one generator, so a batch is a pure function of (seed, step).
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from glasshouse.geometry.hulls import bound_inside
 from glasshouse.params import Augment
 
 FloatArray = NDArray[np.float32]
@@ -21,6 +22,8 @@ FloatArray = NDArray[np.float32]
 MIN_VISIBLE = 0.25  # share of a box that must stay in the picture, else the box is dropped
 MOSAIC_CENTRE = (0.3, 0.7)  # where the four pictures meet, share of the side
 MOSAIC_SHRINK = 0.75  # tiles are drawn this much smaller than single pictures would be
+CROP_AREA, CROP_RATIO = (0.3, 1.0), (3 / 4, 4 / 3)  # share of the picture; width to height, as in GoogLeNet's
+MIX_BETA = 8.0  # shape of the mixture's share, Beta(8, 8): near one half, as detectors want it
 GREY = np.array([0.299, 0.587, 0.114], np.float32)  # luma weights, ITU-R BT.601
 
 
@@ -28,19 +31,21 @@ GREY = np.array([0.299, 0.587, 0.114], np.float32)  # luma weights, ITU-R BT.601
 class Plan:
     """How a batch of B pictures is made of M tiles, in rising order of picture.
 
-    rows (M,): which prepared picture.  picture (M,): which of the batch it goes to.  zoom_xy, shift_xy_px (M,
-        2): output = input * zoom + shift,
-    a negative zoom mirrors.  region_xyxy_px (M, 4): the part of the output that it fills.  colour (B, 3, 3),
-    offset (B, 3): output = input @ colour + offset.
+    rows (M,): which prepared picture.  picture (M,): which of the batch it goes to.  matrix (M, 2, 2),
+    shift_xy_px (M, 2): output point = matrix @ input point + shift.  region_xyxy_px (M, 4): the part of the
+    output that it fills.  colour (B, 3, 3), offset (B, 3): output = input @ colour + offset.  partner (B,),
+    share (B,): the picture is share * itself + (1 - share) * partner; share 1 for no mixture.
     """
 
     rows: NDArray[np.int64]
     picture: NDArray[np.int64]
-    zoom_xy: FloatArray
+    matrix: FloatArray
     shift_xy_px: FloatArray
     region_xyxy_px: FloatArray
     colour: FloatArray
     offset: FloatArray
+    partner: NDArray[np.int64]
+    share: FloatArray
 
 
 def draw_plan(
@@ -50,7 +55,7 @@ def draw_plan(
     size: tuple[int, int],
     augment: Augment,
     *,
-    mosaic: float,
+    composed: bool,
 ) -> Plan:
     """Draw what happens to a batch.
 
@@ -59,50 +64,127 @@ def draw_plan(
         rows: (B,) pictures of the batch.
         pictures: number of pictures that mosaics may take from.
         size: (height, width) px, of input and output.
-        augment: ranges.
-        mosaic: probability of four pictures in one.
+        augment: probabilities and ranges.
+        composed: whether mosaics and mixtures are wanted at all.
     """
-    batch, (height, width) = len(rows), size
-    count = np.where(rng.random(batch) < mosaic, 4, 1)
+    batch, side = len(rows), np.array(size[::-1], np.float32)
+    count = np.where(rng.random(batch) < (augment.mosaic if composed else 0.0), 4, 1)
     picture = np.repeat(np.arange(batch), count)
     tile = np.concatenate([np.arange(n) for n in count])
-    tiles = len(picture)
-    partners = rng.integers(0, pictures, tiles)
+    partners = rng.integers(0, pictures, len(picture))
     is_mosaic = count[picture] == 4
 
-    side = np.array([width, height], np.float32)
-    zoom = (
-        np.exp(rng.uniform(math.log(augment.scale[0]), math.log(augment.scale[1]), (tiles, 1)))
-        * np.where(is_mosaic, MOSAIC_SHRINK, 1.0)[:, None]
+    zoom = draw_zoom(rng, len(picture), augment) * np.where(is_mosaic, MOSAIC_SHRINK, 1.0)[:, None]
+    low, high, left_top = place_tiles(rng, zoom * side, tile, is_mosaic, picture, side, augment.translate)
+    zoom, left_top = draw_crops(rng, zoom, left_top, ~is_mosaic, side, augment.crop)
+    mirror = np.where(rng.random(len(picture)) < augment.flip, -1.0, 1.0)
+    matrix, shift = mirror_and_turn(
+        zoom, left_top, side, mirror, np.where(is_mosaic, 0.0, draw_angles(rng, len(picture), augment.rotate))
     )
-    mirrored = rng.random(tiles) < augment.flip
-    zoom_xy = np.concatenate([np.where(mirrored, -1.0, 1.0)[:, None] * zoom, zoom], axis=1)
-
-    # A single picture is zoomed about its centre and shifted; a tile's inner corner lies where the four meet,
-    # moved outwards by up to a third of what would be cut off, so that middles of pictures are seen as often
-    # as corners.
-    meet = rng.uniform(*MOSAIC_CENTRE, (batch, 2))[picture] * side
-    right, below = tile % 2 == 1, tile // 2 == 1
-    after = np.stack([right, below], axis=1)
-    region = np.where(after, np.concatenate([meet], axis=1), 0.0), np.where(after, side, meet)
-    low = np.where(is_mosaic[:, None], region[0], 0.0)
-    high = np.where(is_mosaic[:, None], region[1], side)
-    extent = zoom * side
-    slack = np.maximum(extent - (high - low), 0.0) * rng.uniform(0.0, 1.0, (tiles, 2))
-    corner = np.where(after, low - slack, high - extent + slack)
-    single = side / 2 - extent / 2 + rng.uniform(-augment.translate, augment.translate, (tiles, 2)) * side
-    left_top = np.where(is_mosaic[:, None], corner, single)
-    shift = left_top + np.where(zoom_xy < 0, extent, 0.0)
     colour, offset = draw_colours(rng, batch, augment)
+    partner, share = draw_mixture(rng, batch, augment.mix_up if composed else 0.0)
     return Plan(
         rows=np.where(tile == 0, rows[picture], partners),
         picture=picture,
-        zoom_xy=zoom_xy.astype(np.float32),
+        matrix=matrix.astype(np.float32),
         shift_xy_px=shift.astype(np.float32),
         region_xyxy_px=np.round(np.concatenate([low, high], axis=1)).astype(np.float32),
         colour=colour,
         offset=offset,
+        partner=partner,
+        share=share,
     )
+
+
+def draw_zoom(rng: np.random.Generator, tiles: int, augment: Augment) -> NDArray[np.float64]:
+    """Zoom factors (tiles, 2), the same along both axes, even on a logarithmic scale."""
+    low, high = (math.log(factor) for factor in augment.scale)
+    return np.repeat(np.exp(rng.uniform(low, high, (tiles, 1))), 2, axis=1)
+
+
+def draw_angles(rng: np.random.Generator, tiles: int, most_degrees: float) -> NDArray[np.float64]:
+    """Angles (tiles,) in radians, within +- most_degrees."""
+    return np.radians(rng.uniform(-most_degrees, most_degrees, tiles))
+
+
+def place_tiles(
+    rng: np.random.Generator,
+    extent: NDArray[np.float64],
+    tile: NDArray[np.int64],
+    is_mosaic: NDArray[np.bool_],
+    picture: NDArray[np.int64],
+    side: FloatArray,
+    translate: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Where each tile of an extent (M, 2) px comes to lie: low and high corner of its region, left top.
+
+    A single picture is zoomed about its centre and shifted; a mosaic tile's inner corner lies where the four
+    meet, moved outwards by a part of what would be cut off, so that middles of pictures are seen as often as
+    corners.
+    """
+    batch = int(picture[-1]) + 1
+    meet = rng.uniform(*MOSAIC_CENTRE, (batch, 2))[picture] * side
+    after = np.stack([tile % 2 == 1, tile // 2 == 1], axis=1)  # right of, below where they meet
+    low = np.where(is_mosaic[:, None] & after, meet, 0.0)
+    high = np.where(is_mosaic[:, None] & ~after, meet, side)
+    slack = np.maximum(extent - (high - low), 0.0) * rng.uniform(0.0, 1.0, extent.shape)
+    corner = np.where(after, low - slack, high - extent + slack)
+    single = side / 2 - extent / 2 + rng.uniform(-translate, translate, extent.shape) * side
+    return low, high, np.where(is_mosaic[:, None], corner, single)
+
+
+def draw_crops(
+    rng: np.random.Generator,
+    zoom: NDArray[np.float64],
+    left_top: NDArray[np.float64],
+    able: NDArray[np.bool_],
+    side: FloatArray,
+    probability: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Zoom and left top of every tile, where drawn those of a random part of the picture that fills it all.
+
+    Area and ratio as Szegedy et al., "Going deeper with convolutions", arXiv:1409.4842, section 6, but no
+    less than 30 % of the area: objects have to stay.
+    """
+    tiles = len(zoom)
+    drawn = able & (rng.random(tiles) < probability)
+    area = rng.uniform(*CROP_AREA, tiles)
+    ratio = np.exp(rng.uniform(math.log(CROP_RATIO[0]), math.log(CROP_RATIO[1]), tiles))
+    share = np.minimum(np.sqrt(np.stack([area * ratio, area / ratio], axis=1)), 1.0)
+    cropped_zoom = 1.0 / share
+    cropped_at = -rng.uniform(0.0, 1.0, (tiles, 2)) * (1.0 - share) * side * cropped_zoom
+    chosen = drawn[:, None]
+    return np.where(chosen, cropped_zoom, zoom), np.where(chosen, cropped_at, left_top)
+
+
+def mirror_and_turn(
+    zoom: NDArray[np.float64],
+    left_top: NDArray[np.float64],
+    side: FloatArray,
+    mirror: NDArray[np.float64],
+    angle: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The whole map of every tile: zoom, mirror left to right where -1, turn by an angle about the centre of
+    the output, y down."""
+    zoom_xy = zoom * np.stack([mirror, np.ones_like(mirror)], axis=1)
+    shift = left_top + np.where(zoom_xy < 0, zoom * side, 0.0)
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn = np.stack([np.stack([cos, -sin], axis=1), np.stack([sin, cos], axis=1)], axis=1)  # (M, 2, 2)
+    centre = side / 2
+    return turn * zoom_xy[:, None, :], np.einsum("mij,mj->mi", turn, shift - centre) + centre
+
+
+def draw_mixture(
+    rng: np.random.Generator, batch: int, probability: float
+) -> tuple[NDArray[np.int64], FloatArray]:
+    """Partner and share of every picture; share 1 where it is not mixed.
+
+    Never with the share below one half: the picture that the row names stays the main one.
+    """
+    partner = rng.permutation(batch)
+    share = rng.beta(MIX_BETA, MIX_BETA, batch)
+    mixed = (rng.random(batch) < probability) & (partner != np.arange(batch))
+    return partner, np.where(mixed, np.maximum(share, 1 - share), 1.0).astype(np.float32)
 
 
 def draw_colours(rng: np.random.Generator, batch: int, augment: Augment) -> tuple[FloatArray, FloatArray]:
@@ -128,87 +210,53 @@ def draw_colours(rng: np.random.Generator, batch: int, augment: Augment) -> tupl
 
 
 def move_boxes(
-    plan: Plan, boxes_xyxy_px: FloatArray, labels: NDArray[np.int32], batch: int, slots: int
+    plan: Plan,
+    boxes_xyxy_px: FloatArray,
+    hulls: FloatArray,
+    labels: NDArray[np.int32],
+    batch: int,
+    slots: int,
 ) -> tuple[FloatArray, NDArray[np.int32]]:
     """Take the boxes of every tile along, cut them to what is seen, drop those of which less than MIN_VISIBLE
-    is left.
+    is left; a mixed picture has its partner's as well.
 
     Args:
         plan: of the batch.
         boxes_xyxy_px: (P, N, 4) of all prepared pictures.
+        hulls: (M, N, S, 2) outlines of the tiles' objects in units of their boxes (`geometry.hulls`).
         labels: (P, N), -1 = padding.
         batch: B.
-        slots: K, at least N, or 4 N where a mosaic can be.
+        slots: K, at least N; 4 N where a mosaic can be, twice that where a mixture can.
 
     Returns:
         boxes (B, K, 4) and labels (B, K); padding is 0 and -1.
     """
-    boxes, names = boxes_xyxy_px[plan.rows], labels[plan.rows]  # (M, N, 4), (M, N)
-    corners = (
-        boxes.reshape(*names.shape, 2, 2) * plan.zoom_xy[:, None, None] + plan.shift_xy_px[:, None, None]
-    )
-    low, high = corners.min(axis=2), corners.max(axis=2)
-    region = plan.region_xyxy_px[:, None]
-    seen_low, seen_high = np.maximum(low, region[..., :2]), np.minimum(high, region[..., 2:])
-    seen = np.maximum(seen_high - seen_low, 0.0).prod(axis=-1)
-    whole = np.maximum((high - low).prod(axis=-1), 1e-6)
-    keep = (names >= 0) & (seen >= MIN_VISIBLE * whole) & (seen > 1.0)
+    boxes, names = boxes_xyxy_px[plan.rows].astype(np.float64), labels[plan.rows]  # (M, N, 4), (M, N)
+    points = boxes[..., None, :2] + hulls * (boxes[..., None, 2:] - boxes[..., None, :2])
+    moved = np.einsum("mij,mnsj->mnsi", plan.matrix.astype(np.float64), points)
+    moved += plan.shift_xy_px[:, None, None]
+    seen = bound_inside(moved, plan.region_xyxy_px[:, None].astype(np.float64))
+    sides = np.maximum(np.nan_to_num(seen[..., 2:] - seen[..., :2], neginf=0.0), 0.0)
+    whole = np.maximum((moved.max(axis=2) - moved.min(axis=2)).prod(axis=-1), 1e-6)
+    area = sides.prod(axis=-1)
+    m, n = np.nonzero((names >= 0) & (area >= MIN_VISIBLE * whole) & (area > 1.0))
 
+    target, found, kinds = plan.picture[m], seen[m, n], names[m, n]
+    if (plan.share < 1).any():
+        target, found, kinds = add_partners(plan, target, found, kinds)
     out_boxes, out_labels = np.zeros((batch, slots, 4), np.float32), np.full((batch, slots), -1, np.int32)
-    m, n = np.nonzero(keep)
-    target = plan.picture[m]
-    place = np.arange(len(m)) - np.searchsorted(
-        target, target
-    )  # rank among the kept boxes of the same picture
-    out_boxes[target, place] = np.concatenate([seen_low[m, n], seen_high[m, n]], axis=-1)
-    out_labels[target, place] = names[m, n]
+    place = np.arange(len(target)) - np.searchsorted(target, target)  # rank among those of the same picture
+    out_boxes[target, place], out_labels[target, place] = found, kinds
     return out_boxes, out_labels
 
 
-def projections(plan: Plan) -> FloatArray:
-    """The tiles' maps as TensorFlow wants them: (M, 8), from output pixel indices to input pixel indices.
-
-    With pixel i covering i..i+1: input = (output + 0.5 - shift) / zoom - 0.5.
-    """
-    scale = 1 / plan.zoom_xy
-    start = (0.5 - plan.shift_xy_px) * scale - 0.5
-    zero = np.zeros(len(scale))
-    rows = [scale[:, 0], zero, start[:, 0], zero, scale[:, 1], start[:, 1], zero, zero]
-    return np.stack(rows, axis=1).astype(np.float32)
-
-
-def paint(tiles: Any, maps: Any, regions: Any, picture: Any, colour: Any, offset: Any, *, fill: float) -> Any:
-    """Move, join and recolour pixels (TensorFlow, graph or eager).
-
-    Args:
-        tiles: (M, H, W, 3) uint8.
-        maps: (M, 8) of `projections`.
-        regions: (M, 4) int-valued xyxy px.
-        picture: (M,) rising.
-        colour: (B, 3, 3).
-        offset: (B, 3).
-        fill: level outside of a tile's picture.
-
-    Returns:
-        (B, H, W, 3) float32, 0..255.
-    """
-    import tensorflow as tf
-
-    height, width = tiles.shape[1], tiles.shape[2]
-    warped = tf.raw_ops.ImageProjectiveTransformV3(
-        images=tiles,
-        transforms=maps,
-        output_shape=[height, width],
-        fill_value=fill,
-        interpolation="BILINEAR",
-        fill_mode="CONSTANT",
-    )
-    x, y = tf.range(width, dtype=tf.float32)[None, None, :], tf.range(height, dtype=tf.float32)[None, :, None]
-    box = regions[:, :, None, None]
-    inside = (x >= box[:, 0]) & (x < box[:, 2]) & (y >= box[:, 1]) & (y < box[:, 3])
-    joined = tf.math.segment_sum(
-        tf.cast(warped, tf.float32) * tf.cast(inside[..., None], tf.float32), picture
-    )
-    flat = tf.reshape(joined, (-1, height * width, 3))
-    recoloured = tf.matmul(flat, colour) + offset[:, None]
-    return tf.reshape(tf.clip_by_value(recoloured, 0.0, 255.0), (-1, height, width, 3))
+def add_partners(
+    plan: Plan, target: NDArray[np.int64], boxes: NDArray[np.float64], labels: NDArray[np.int32]
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int32]]:
+    """The objects of the batch by picture, each mixed picture's own first, then its partner's."""
+    lent = [np.flatnonzero(target == plan.partner[picture]) for picture in np.flatnonzero(plan.share < 1)]
+    owner = np.repeat(np.flatnonzero(plan.share < 1), [len(rows) for rows in lent])
+    rows = np.concatenate([np.arange(len(target)), *lent])
+    both = np.concatenate([target, owner])
+    order = np.argsort(both, kind="stable")
+    return both[order], boxes[rows[order]], labels[rows[order]]

@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from glasshouse.geometry.boxes import compute_areas, move_boxes
+from glasshouse.geometry.hulls import POINTS, pack_hull, take_hull
+from glasshouse.geometry.rle import decode_mask
 from glasshouse.inputs.pixel_shards import PixelWriter
+from glasshouse.inputs.prepared import OUTLINES
 from glasshouse.inputs.resize import resize_picture
 from glasshouse.pictures.decode import UndecodablePicture, decode_picture
 from glasshouse.pictures.threads import map_in_order
@@ -63,9 +66,30 @@ def write_prepared(raw_folder: Path, split_table: pd.DataFrame, preprocess: Prep
             moved = move_objects(raw.objects, images, (preprocess.height_px, preprocess.width_px))
             write_table(images, "prepared_images", place / split / "images.parquet")
             write_table(moved, "prepared_objects", place / split / "objects.parquet")
+            np.save(place / split / OUTLINES, take_outlines(raw, moved, images))
             objects += len(moved)
             dropped += int(raw.objects["image_id"].isin(images["image_id"]).sum()) - len(moved)
     return Written({split: len(split_rows) for split, split_rows in rows.items()}, objects, dropped)
+
+
+def take_outlines(raw: Raw, moved: pd.DataFrame, images: pd.DataFrame) -> NDArray[np.uint8]:
+    """Packed outlines (objects, POINTS, 2) of the moved objects' masks; unknown where there is none, or where
+    the box was cut and the outline is no longer the box's own."""
+    masks = raw.objects.set_index("object_id")["mask"]
+    sizes = images.set_index("image_id")[["height_px", "width_px"]]
+    whole = moved[["object_id", "image_id"]].merge(raw.objects, on=["object_id", "image_id"])
+    scale = moved[["image_id"]].merge(images, on="image_id")[["scale_x", "scale_y"]].to_numpy()
+    sides, before = (
+        (part[BOX_COLUMNS[2:]].to_numpy() - part[BOX_COLUMNS[:2]].to_numpy()) for part in (moved, whole)
+    )
+    uncut = np.isclose(sides, before * scale).all(axis=1)
+    packed = np.zeros((len(moved), POINTS, 2), np.uint8)
+    for place, (object_id, image_id) in enumerate(zip(moved["object_id"], moved["image_id"], strict=True)):
+        counts = masks.loc[object_id]
+        if uncut[place] and isinstance(counts, str):
+            height, width = sizes.loc[image_id]
+            packed[place] = pack_hull(take_hull(decode_mask(counts, int(height), int(width))))
+    return packed
 
 
 def match_splits(raw: Raw, split_table: pd.DataFrame) -> dict[int, str]:

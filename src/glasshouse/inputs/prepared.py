@@ -10,18 +10,25 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from glasshouse.geometry.boxes import Boxes, as_boxes
+from glasshouse.geometry.hulls import POINTS, read_hulls
 from glasshouse.inputs.pixel_shards import PixelShards, list_pixel_shards
 from glasshouse.tables.schema import BOX_COLUMNS, read_table
+
+OUTLINES = "outlines.npy"
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """One split. `images` are sorted by row: row i of every array is images.iloc[i] and pixels row i."""
+    """One split. `images` are sorted by row: row i of every array is images.iloc[i] and pixels row i.
+
+    `outlines` (objects, POINTS, 2) uint8 stand beside the rows of `objects` (`geometry.hulls.pack_hulls`).
+    """
 
     pixels: PixelShards
     images: pd.DataFrame
     objects: pd.DataFrame
     categories: pd.DataFrame
+    outlines: NDArray[np.uint8] | None = None
 
     def labels(self) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """Padded objects of every picture: boxes_xyxy_px (N, M, 4) float32, labels (N, M) int32.
@@ -29,14 +36,30 @@ class Prepared:
         M is the largest number of objects in a picture of this split, at least 1. A label is category_id - 1;
         padding is -1 with a box of zeros. Crowds are left out. Objects stand in the order of their object_id.
         """
-        objects = self.objects[~self.objects["is_crowd"]].sort_values("object_id")
-        rows = objects["image_id"].map(self.images.set_index("image_id")["row"]).to_numpy(np.int64)
-        slots = objects.groupby("image_id").cumcount().to_numpy(np.int64)
-        shape = (len(self.images), max(1, int(slots.max(initial=-1)) + 1))
+        rows, slots, shape, chosen = self._places()
+        objects = self.objects.iloc[chosen]
         boxes, labels = np.zeros((*shape, 4), np.float32), np.full(shape, -1, np.int32)
         boxes[rows, slots] = objects[BOX_COLUMNS].to_numpy(np.float32)
         labels[rows, slots] = objects["category_id"].to_numpy(np.int32) - 1
         return boxes, labels
+
+    def hulls(self) -> NDArray[np.float32]:
+        """Outlines of the objects of `labels`, (N, M, POINTS, 2) in units of their boxes; NaN where none is
+        known."""
+        rows, slots, shape, chosen = self._places()
+        hulls = np.full((*shape, POINTS, 2), np.nan, np.float32)
+        if self.outlines is not None:
+            hulls[rows, slots] = read_hulls(self.outlines[chosen])
+        return hulls
+
+    def _places(self) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[int, int], NDArray[np.int64]]:
+        """Row and slot of each object in `labels`, the shape (N, M), and its place in `objects`."""
+        order = np.argsort(self.objects["object_id"].to_numpy(), kind="stable")
+        chosen = order[~self.objects["is_crowd"].to_numpy()[order]]
+        ids = self.objects["image_id"].iloc[chosen]
+        rows = ids.map(self.images.set_index("image_id")["row"]).to_numpy(np.int64)
+        slots = ids.groupby(ids).cumcount().to_numpy(np.int64)
+        return rows, slots, (len(self.images), max(1, int(slots.max(initial=-1)) + 1)), chosen
 
     def class_labels(self) -> NDArray[np.int32]:
         """Class index (category_id - 1) of every picture, (N,) int32; ValueError where one has none."""
@@ -84,4 +107,9 @@ def open_prepared(folder: Path, split: str) -> Prepared:
     if len(pixels) != len(tables["images"]):
         raise ValueError(f"{folder / split}: {len(pixels)} pictures for {len(tables['images'])} table rows.")
     categories = read_table("categories", folder / "categories.parquet")
-    return Prepared(pixels, tables["images"], tables["objects"], categories)
+    outlines = np.load(folder / split / OUTLINES)
+    if len(outlines) != len(tables["objects"]):
+        raise ValueError(
+            f"{folder / split / OUTLINES}: {len(outlines)} rows for {len(tables['objects'])} objects."
+        )
+    return Prepared(pixels, tables["images"], tables["objects"], categories, outlines)

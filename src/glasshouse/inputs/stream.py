@@ -12,7 +12,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from glasshouse.inputs.augment import Plan, draw_plan, move_boxes, paint, projections
+from glasshouse.geometry.hulls import ellipse_hull, square_hull
+from glasshouse.inputs.augment import Plan, draw_plan, move_boxes
+from glasshouse.inputs.painting import paint, projections
 from glasshouse.inputs.prepared import Prepared
 from glasshouse.params import Augment
 
@@ -32,6 +34,7 @@ class Pictures:
 
     boxes_xyxy_px (P, N, 4) float32 and labels (P, N) int32, -1 = padding, for detection; label (P,) int32 for
     classification.  weights (P,) float64: how often one is drawn beside the others; None for all alike.
+    hulls (P, N, S, 2): outlines of the objects in units of their boxes, NaN where no mask tells, or None.
     """
 
     pixels: Pixels
@@ -40,6 +43,7 @@ class Pictures:
     labels: NDArray[np.int32]
     label: NDArray[np.int32] | None = None
     weights: NDArray[np.float64] | None = None
+    hulls: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -56,7 +60,7 @@ def pictures_of(prepared: Prepared, task: str) -> Pictures:
     size = prepared.pixels.shape[1:3]
     label = prepared.class_labels() if task == "classify" else None
     weights = prepared.images["weight"].to_numpy(np.float64)
-    return Pictures(prepared.pixels, size, boxes, labels, label, weights)
+    return Pictures(prepared.pixels, size, boxes, labels, label, weights, prepared.hulls())
 
 
 def steps_per_epoch(pictures: int, batch_size: int) -> int:
@@ -112,16 +116,15 @@ class TrainingStream:
     """Batches for training; called with (first step, last step) it gives a tf.data stream of exactly these.
 
     pictures: what to draw from.  batch_size: B.  seed: of order and augmentation.  augment: ranges.
-    mosaic: probability of a mosaic as a function of the epoch, from 0; None for never.  encode: the head's,
-        from a batch of
-    labels to targets.  fill: level, 0..255, of what lies outside a moved picture.
+    composed: whether an epoch, from 0, has mosaics and mixtures; None for never.  encode: the head's, from a
+    batch of labels to targets.  fill: level, 0..255, of what lies outside a moved picture.
     """
 
     pictures: Pictures
     batch_size: int
     seed: int
     augment: Augment
-    mosaic: Callable[[int], float] | None
+    composed: Callable[[int], bool] | None
     encode: Callable[[dict[str, Any]], dict[str, Any]]
     fill: float
 
@@ -135,16 +138,37 @@ class TrainingStream:
         pictures, epoch = self.pictures, step // self.steps
         rows = batch_rows(len(pictures), self.batch_size, self.seed, step, pictures.weights)
         rng = np.random.default_rng([self.seed, 1, step])
-        mosaic = self.mosaic(epoch) if self.mosaic else 0.0
-        slots = pictures.labels.shape[1] * (4 if self.mosaic else 1)
-        plan = draw_plan(rng, rows, len(pictures), pictures.size, self.augment, mosaic=mosaic)
+        composed = self.composed is not None and self.composed(epoch)
+        plan = draw_plan(rng, rows, len(pictures), pictures.size, self.augment, composed=composed)
         if are_uneven(pictures.weights):
             plan = weigh_partners(plan, draw_epoch(len(pictures), self.seed, epoch, pictures.weights))
-        boxes, labels = move_boxes(plan, pictures.boxes_xyxy_px, pictures.labels, self.batch_size, slots)
+        boxes, labels = move_boxes(
+            plan, pictures.boxes_xyxy_px, self._hulls(plan), pictures.labels, self.batch_size, self.slots
+        )
         label = pictures.label[rows] if pictures.label is not None else np.full(len(rows), -1, np.int32)
         tiles = pictures.pixels.gather(plan.rows)
         moves = (projections(plan), plan.region_xyxy_px, plan.picture.astype(np.int32))
-        return (tiles, *moves, plan.colour, plan.offset, boxes, labels, label)
+        mixture = (plan.partner.astype(np.int32), plan.share)
+        return (tiles, *moves, plan.colour, plan.offset, *mixture, boxes, labels, label)
+
+    @property
+    def slots(self) -> int:
+        """Objects that a picture of a batch may have: a mosaic has those of four, a mixture those of two."""
+        composed = (4 if self.augment.mosaic else 1) * (2 if self.augment.mix_up else 1)
+        own: int = self.pictures.labels.shape[1]
+        return own * (composed if self.composed else 1)
+
+    def _hulls(self, plan: Plan) -> NDArray[np.float32]:
+        """The tiles' outlines (M, N, S, 2).
+
+        Where no mask tells, an object is taken to fill its box, so that nothing of it is cut off by mistake;
+        where pictures are turned, for an ellipse, as the box of a turned box would be too large by far.
+        """
+        guess = ellipse_hull() if self.augment.rotate else square_hull()
+        if self.pictures.hulls is None:
+            return np.broadcast_to(guess, (len(plan.rows), self.pictures.labels.shape[1], *guess.shape))
+        known = self.pictures.hulls[plan.rows]
+        return np.where(np.isnan(known), guess, known)
 
     def __call__(self, first_step: int, last_step: int) -> Any:
         """Batches first_step (from 0) to last_step - 1: (pixels (B, H, W, 3) float32 0..255, targets)."""
@@ -162,7 +186,8 @@ class TrainingStream:
 
         def finish(*values: Any) -> tuple[Any, Any]:
             *tiles, boxes, labels, label = values
-            pixels = tf.ensure_shape(paint(*tiles, fill=self.fill), (batch, *size, 3))
+            painted = paint(*tiles, fill=self.fill, mixed=bool(self.composed and self.augment.mix_up))
+            pixels = tf.ensure_shape(painted, (batch, *size, 3))
             return pixels, self.encode({"boxes": boxes, "labels": labels, "label": label})
 
         steps = tf.data.Dataset.range(first_step, last_step)

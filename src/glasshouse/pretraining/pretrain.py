@@ -26,6 +26,8 @@ from glasshouse.training.fine_tune import average_momentum
 
 AUGMENT = Augment(
     flip=0.5,
+    rotate=0.0,
+    crop=0.0,
     scale=(0.6, 1.4),
     translate=0.1,
     brightness=0.15,
@@ -33,6 +35,7 @@ AUGMENT = Augment(
     saturation=0.4,
     hue=0.05,
     mosaic=0.3,
+    mix_up=0.0,
     mosaic_off_epochs=2,
 )
 BATCH, PEAK_RATE, WEIGHT_DECAY = 16, 2e-3, 0.05
@@ -98,10 +101,10 @@ def pretrain(
     )
     freeze(network, "all")
 
-    def mosaic(epoch: int) -> float:
-        return AUGMENT.mosaic if epoch < epochs - AUGMENT.mosaic_off_epochs else 0.0
+    def composed(epoch: int) -> bool:
+        return epoch < epochs - AUGMENT.mosaic_off_epochs
 
-    stream = TrainingStream(drawn, BATCH, seed, AUGMENT, mosaic, network.head.encode, 114)
+    stream = TrainingStream(drawn, BATCH, seed, AUGMENT, composed, network.head.encode, 114)
     steps = stream.steps
     optimizer = build_optimizer(
         learning_rate=PEAK_RATE,

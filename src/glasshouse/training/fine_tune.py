@@ -31,7 +31,8 @@ def fine_tune(
         network: with a trained head.
         pictures: of the training split.
         params: epochs, rate, what is free.
-        augment: ranges; the last `mosaic_off_epochs` see single pictures only, as the network will in use.
+        augment: ranges; the last `mosaic_off_epochs` see single, unmixed pictures only, as the network will
+            in use.
         seed: of order and augmentation.
         fill: grey level outside of moved pictures.
         checkpoint: of this training.
@@ -47,10 +48,10 @@ def fine_tune(
     freeze(network, params.unfreeze_from, batch_norm=params.batch_norm)
     has_boxes = pictures.label is None
 
-    def mosaic(epoch: int) -> float:
-        return augment.mosaic if has_boxes and epoch < params.epochs - augment.mosaic_off_epochs else 0.0
+    def composed(epoch: int) -> bool:
+        return has_boxes and epoch < params.epochs - augment.mosaic_off_epochs
 
-    stream = TrainingStream(pictures, params.batch_size, seed, augment, mosaic, network.head.encode, fill)
+    stream = TrainingStream(pictures, params.batch_size, seed, augment, composed, network.head.encode, fill)
     steps = stream.steps
 
     def validated(epoch: int) -> Row:

@@ -1,0 +1,169 @@
+"""Anchors: box shapes fitted to a data set by k-means, and default boxes laid over feature maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from glasshouse.geometry.grids import grid_points
+
+Floats = NDArray[np.float64]
+
+RESTARTS = 5  # k-means ends where its start leads it
+ROUNDS = 100  # far more than any start here has needed
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorFit:
+    """K anchors fitted to N boxes, and how well each box is met: all that a picture of the fit needs.
+
+    anchors_wh (K, 2): width and height, by rising area.  nearest (N,): the anchor of each box.  best_iou
+        (N,): IoU of each box with its anchor, both laid on one corner.
+    """
+
+    anchors_wh: Floats
+    nearest: NDArray[np.int64]
+    best_iou: Floats
+
+    @property
+    def average_iou(self) -> float:
+        """Mean of `best_iou`: what k-means raises."""
+        return float(self.best_iou.mean())
+
+
+def compute_shape_iou(sides_wh: ArrayLike, anchors_wh: ArrayLike) -> Floats:
+    """IoU of boxes laid on one corner: (N, 2) and (K, 2), width and height above zero, to (N, K)."""
+    sides = np.asarray(sides_wh, np.float64)[:, None]
+    anchors = np.asarray(anchors_wh, np.float64)[None]
+    shared = np.minimum(sides, anchors).prod(axis=-1)
+    iou: Floats = shared / (sides.prod(axis=-1) + anchors.prod(axis=-1) - shared)
+    return iou
+
+
+def meet_anchors(sides_wh: ArrayLike, anchors_wh: ArrayLike) -> AnchorFit:
+    """Given anchors (K, 2) and the boxes (N, 2) that they are to meet; anchors come back by rising area."""
+    anchors = sort_anchors(anchors_wh)
+    iou = compute_shape_iou(sides_wh, anchors)
+    return AnchorFit(anchors, iou.argmax(axis=1), iou.max(axis=1))
+
+
+def sort_anchors(anchors_wh: ArrayLike) -> Floats:
+    """Anchors (K, 2) by rising area, then rising width."""
+    anchors = np.asarray(anchors_wh, np.float64)
+    return anchors[np.lexsort((anchors[:, 0], anchors.prod(axis=1)))]
+
+
+def fit_anchors(sides_wh: ArrayLike, count: int, seed: int) -> AnchorFit:
+    """Anchors by k-means with the distance 1 - IoU (Redmon and Farhadi, "YOLO9000", arXiv:1612.08242).
+
+    The start is k-means++ in that distance; the best of `RESTARTS` starts and all their rounds is kept, since
+    moving a centre to the median of its boxes need not raise the average IoU.
+
+    Args:
+        sides_wh: (N, 2) widths and heights of the boxes, above zero, N at least 1.
+        count: K; where there are fewer distinct shapes, some anchors are equal.
+        seed: of the starts; equal arguments give equal anchors.
+
+    Raises:
+        ValueError: no boxes, a side that is not above zero, or a count below 1.
+    """
+    sides = np.asarray(sides_wh, np.float64)
+    if sides.ndim != 2 or sides.shape[1] != 2 or len(sides) == 0:
+        raise ValueError(f"The boxes of fit_anchors must be (N, 2), N at least 1. Got {sides.shape} instead.")
+    if count < 1:
+        raise ValueError(f"The count of fit_anchors must be at least 1. Got {count} instead.")
+    if bad := int((~(np.isfinite(sides) & (sides > 0)).all(axis=1)).sum()):
+        raise ValueError(
+            f"The sides of fit_anchors must be finite and above 0. Got {bad} boxes that are not."
+        )
+    rng = np.random.default_rng(seed)
+    fits = [_descend(sides, _start(sides, count, rng)) for _ in range(RESTARTS)]
+    return max(fits, key=lambda fit: fit.average_iou)
+
+
+def _start(sides: Floats, count: int, rng: np.random.Generator) -> Floats:
+    """k-means++: each further centre is a box, drawn with odds of its squared distance to those before."""
+    anchors = sides[[rng.integers(len(sides))]]
+    while len(anchors) < count:
+        odds = (1.0 - compute_shape_iou(sides, anchors).max(axis=1)) ** 2
+        known = odds.sum() > 0
+        row = rng.choice(len(sides), p=odds / odds.sum() if known else None)
+        anchors = np.concatenate([anchors, sides[[row]]])
+    return anchors
+
+
+def _descend(sides: Floats, anchors: Floats) -> AnchorFit:
+    best = fit = meet_anchors(sides, anchors)
+    for _ in range(ROUNDS):
+        moved = fit.anchors_wh.copy()
+        for k in range(len(moved)):
+            mine = sides[fit.nearest == k]
+            # A centre without boxes starts anew at the box that is met worst.
+            moved[k] = np.median(mine, axis=0) if len(mine) else sides[fit.best_iou.argmin()]
+        before, fit = fit, meet_anchors(sides, moved)
+        best = max(best, fit, key=lambda each: each.average_iou)
+        if np.array_equal(before.anchors_wh, fit.anchors_wh):
+            break
+    return best
+
+
+def compare_counts(sides_wh: ArrayLike, counts: Sequence[int], seed: int) -> dict[int, float]:
+    """Average best IoU of `fit_anchors` for several counts: the curve by which a count is chosen."""
+    return {count: fit_anchors(sides_wh, count, seed).average_iou for count in counts}
+
+
+def choose_count(average_iou: dict[int, float], gain: float) -> int:
+    """The smallest count after which the next larger one adds less than `gain` to the average IoU."""
+    counts = sorted(average_iou)
+    for count, larger in pairwise(counts):
+        if average_iou[larger] - average_iou[count] < gain:
+            return count
+    return counts[-1]
+
+
+def lay_boxes(
+    height_px: int, width_px: int, strides: Sequence[int], shapes_wh_px: Sequence[Floats]
+) -> NDArray[np.float32]:
+    """Boxes of given shapes around the centre of every cell.
+
+    Args:
+        height_px: picture height.
+        width_px: picture width.
+        strides: of the feature maps, finest first.
+        shapes_wh_px: for each map (n, 2) widths and heights.
+
+    Returns:
+        (A, 4) centre x, centre y, width, height in px: maps in order, cells row by row, shapes within a cell.
+    """
+    parts = []
+    for stride, shapes in zip(strides, shapes_wh_px, strict=True):
+        centres, _ = grid_points(height_px, width_px, [stride])
+        around = np.repeat(centres, len(shapes), axis=0)
+        parts.append(np.concatenate([around, np.tile(shapes, (len(centres), 1))], axis=1))
+    return np.concatenate(parts).astype(np.float32)
+
+
+def shape_default_boxes(scales: Sequence[float], aspect_ratios: Sequence[float]) -> list[Floats]:
+    """Shapes of SSD's default boxes for each feature map (Liu et al., arXiv:1512.02325, section 2.2).
+
+    A map of scale s has a square of side s, one of side sqrt(s * s'), with s' the next map's scale (after the
+    last: 1), and for each aspect ratio r two boxes of sides s * sqrt(r) and s / sqrt(r).
+
+    Args:
+        scales: rising, of each map, share of the picture's side.
+        aspect_ratios: above 1.
+
+    Returns:
+        For each map (2 + 2 * ratios, 2) widths and heights, in the unit of the scales.
+    """
+    shapes = []
+    for scale, following in zip(scales, [*scales[1:], 1.0], strict=True):
+        between = float(np.sqrt(scale * following))
+        tall = [[scale / np.sqrt(r), scale * np.sqrt(r)] for r in aspect_ratios]
+        wide = [[height, width] for width, height in tall]
+        shapes.append(np.array([[scale, scale], [between, between], *wide, *tall]))
+    return shapes
