@@ -6,29 +6,27 @@ from pathlib import Path
 
 from glasshouse.stage import stage
 
-RAW = Path("data/raw")
+RAW, ACCEPTED = Path("data/raw"), Path("data/accepted.json")
+PROFILE = Path("reports/quality/profile.json")
 
 
 def main() -> None:
-    """Read `dataset`, write data/raw/."""
+    """Read `dataset` and data/accepted.json, write data/raw/ and reports/quality/profile.json."""
     with stage("download") as run:
         with run.phase("import"):
+            from glasshouse.quality.copies import tabulate_copies
+            from glasshouse.quality.profile import say_reference, write_profile
             from glasshouse.sources.catalog import open_source
             from glasshouse.tables.gather import write_raw
-            from glasshouse.tables.raw import read_raw
+            from glasshouse.tables.raw import TABLES, read_raw
         with run.phase("work"):
             write_raw(open_source(run.params.dataset, run.params.seed), RAW)
         raw = read_raw(RAW)
-        run.guard(
-            {
-                "images": raw.images,
-                "objects": raw.objects,
-                "categories": raw.categories,
-                "statistics": raw.statistics,
-                "quarantine": raw.quarantine,
-                "faults": raw.faults,
-            }
-        )
+        tables = {name: getattr(raw, name) for name in TABLES}
+        copies = tabulate_copies(raw.images, run.params.split.near_copy_bits)
+        drift = write_profile(RAW, tables, ACCEPTED, PROFILE)
+        print(say_reference(drift))
+        run.guard({**tables, "copies": copies, **drift})
 
 
 if __name__ == "__main__":

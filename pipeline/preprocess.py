@@ -15,6 +15,7 @@ def main() -> None:
         with run.phase("import"):
             from glasshouse.inputs.manifest import read_manifest, read_shards
             from glasshouse.inputs.prepare import write_prepared
+            from glasshouse.quality.crops import compare_crops
             from glasshouse.quality.suites.preprocess import summarize_pixels
             from glasshouse.tables.raw import read_raw
             from glasshouse.tables.schema import read_table
@@ -22,15 +23,14 @@ def main() -> None:
         with run.phase("work"):
             written = write_prepared(RAW, split, run.params.preprocess, OUT)
         print(f"{written.objects} objects kept, {written.dropped_objects} hardly visible ones dropped")
-        raw = read_raw(RAW)
-        pixels = summarize_pixels(read_shards(OUT))
+        raw, shards = read_raw(RAW), read_shards(OUT)
+        tables = {"images": raw.images, "objects": raw.objects, **read_manifest(OUT)}
         run.guard(
             {
-                "images": raw.images,
-                "objects": raw.objects,
+                **tables,
                 "split": split,
-                "pixels": pixels,
-                **read_manifest(OUT),
+                "pixels": summarize_pixels(shards),
+                "crops": compare_crops(RAW, tables, shards),
             }
         )
 

@@ -14,13 +14,15 @@ def main() -> None:
     with stage("split") as run:
         with run.phase("import"):
             from glasshouse.quality.suites.split import plan_shares
+            from glasshouse.tables.folders import replace_file
             from glasshouse.tables.raw import read_raw
             from glasshouse.tables.schema import write_table
             from glasshouse.tables.split import split_pictures
         raw = read_raw(RAW)
         with run.phase("work"):
             table = split_pictures(raw.images, raw.objects, run.params.split, run.params.seed, raw.categories)
-            write_table(table, "split", OUT)
+            with replace_file(OUT) as place:
+                write_table(table, "split", place)
         run.guard(
             {
                 "images": raw.images,

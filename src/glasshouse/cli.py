@@ -39,6 +39,8 @@ def build_parser() -> Parser:
     _add(commands, "summary", "score with its interval, where the report is, how to open MLflow")
     times = _add(commands, "times", "seconds of every stage by phase, of the present state's last run")
     times.add_argument("--state", help="first digits of another state's id")
+    accept = _add(commands, "accept", "make this data version the one that later ones are held against")
+    accept.add_argument("--force", action="store_true", help="also where the guard has critical findings")
     params = commands.add_parser("params", help="params.yaml", description="params.yaml")
     checks = params.add_subparsers(dest="params_command", metavar="COMMAND", required=True)
     _add(checks, "check", "list every fault of params.yaml", target="params:check")

@@ -38,7 +38,7 @@ def tables(bench):
 
 @pytest.fixture
 def quality(bench):
-    return SimpleNamespace(mode="enforce", download=SimpleNamespace(**bench["LIMITS"]))
+    return SimpleNamespace(mode="enforce", download=SimpleNamespace(severity={}, **bench["LIMITS"]))
 
 
 def spoil(tables):
@@ -58,7 +58,10 @@ def test_sound_tables_pass_in_silence(tables, quality, tmp_path, capsys):
     report = read(tmp_path)
     assert report["success"] and report["findings"] == {"critical": 0, "warning": 0}
     assert report["checks"] == {"passed": len(verdict.outcomes), "failed": 0, "not_run": 0}
-    assert report["rows"] == {"images": 24, "objects": 17, "categories": 3, "statistics": 24, "quarantine": 0}
+    assert report["rows"] == {
+        **{"images": 24, "objects": 17, "categories": 3, "statistics": 24, "quarantine": 0},
+        **{"faults": 0, "copies": 24, "drift": 2, "category_changes": 3},
+    }
 
 
 def test_a_critical_finding_stops_after_the_report_is_written(tables, quality, tmp_path, capsys):
@@ -84,6 +87,35 @@ def test_mode_report_never_raises(tables, quality, tmp_path):
     verdict = guard("download", spoil(tables), quality, tmp_path)
     assert [finding.check for finding in verdict.findings] == ["box_inside_picture", "not_dark"]
     assert read(tmp_path)["findings"] == {"critical": 1, "warning": 1}
+
+
+def test_params_overrule_the_severity_of_a_check(tables, quality, tmp_path, capsys):
+    quality.download.severity = {"not_dark": "critical", "box_inside_picture": "warning"}
+    with pytest.raises(GuardFailure, match="1 critical finding"):
+        guard("download", spoil(tables), quality, tmp_path)
+    severities = {o["check"]: o["severity"] for o in read(tmp_path)["outcomes"] if o["status"] == "failed"}
+    assert severities == {"not_dark": "critical", "box_inside_picture": "warning"}
+    assert capsys.readouterr().err.startswith("download: warning: box_inside_picture: 2 of 17 rows")
+
+
+def test_a_severity_for_no_check_names_the_nearest(tables, quality, tmp_path):
+    quality.download.severity = {"not_drak": "critical", "tables_handed": "warning"}
+    with pytest.raises(
+        ValueError, match=r"quality\.download\.severity\.not_drak.*Did you mean 'not_dark'"
+    ) as fault:
+        guard("download", tables, quality, tmp_path)
+    assert "severity.tables_handed: there is no such check" in str(fault.value)  # the contract always counts
+    assert not (tmp_path / "download.json").exists()
+
+
+def test_a_warning_names_its_first_rows(tables, quality, tmp_path, capsys):
+    tables["statistics"].loc[3:8, "sharpness"] = 1.0
+    guard("download", tables, quality, tmp_path)
+    error = capsys.readouterr().err
+    assert error.startswith(
+        "download: warning: not_blurred: 6 of 24 rows, first image_id=4 file_name=04.png "
+    )
+    assert error.count("file_name=") == 3 and error.count("\n") == 1
 
 
 def test_a_broken_contract_stops_and_says_what_could_not_run(tables, quality, tmp_path):
@@ -121,7 +153,7 @@ bench = runpy.run_path(sys.argv[1])
 tables = bench["make_tables"]()
 tables["objects"].loc[[2, 5], "x_max_px"] = [70.0, float("inf")]
 tables["statistics"].loc[7, "mean_level"] = 1.0
-quality = SimpleNamespace(mode="report", download=SimpleNamespace(**bench["LIMITS"]))
+quality = SimpleNamespace(mode="report", download=SimpleNamespace(severity={}, **bench["LIMITS"]))
 guard("download", tables, quality, Path(sys.argv[2]))
 """
 
@@ -186,7 +218,7 @@ def test_names_from_outside_are_no_markup(tables, quality, tmp_path):
 
 def test_times_stay_out_of_the_report_and_are_told(tmp_path, capsys):
     bench = runpy.run_path(str(BENCH.with_name("export.py")))
-    quality = SimpleNamespace(mode="enforce", export=SimpleNamespace(**bench["LIMITS"]))
+    quality = SimpleNamespace(mode="enforce", export=SimpleNamespace(severity={}, **bench["LIMITS"]))
     written = []
     for slow in (6.0, 50.0):
         tables = bench["make_tables"]()
@@ -250,7 +282,7 @@ def test_pixels_are_summarized():
 
 
 def test_shares_are_those_of_params():
-    frame = plan_shares(SimpleNamespace(test=0.10, valid=0.15, method="stratified"))
+    frame = plan_shares(SimpleNamespace(test=0.10, valid=0.15, method="stratified", balance="none"))
     assert dict(zip(frame["split"], frame["share"].round(9), strict=True)) == {
         "train": 0.75,
         "valid": 0.15,

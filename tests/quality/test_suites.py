@@ -109,7 +109,8 @@ def test_every_check_is_named_once_and_has_a_table_that_breaks_it(stage):
 def test_the_limits_are_those_of_params_yaml(stage):
     values = YAML(typ="safe").load(HERE.parents[1] / "params.yaml")
     quality = getattr(Quality.model_validate(values["quality"]), stage)
-    assert sorted(STAGES[stage]["LIMITS"]) == sorted(type(quality).model_fields)
+    assert sorted([*STAGES[stage]["LIMITS"], "severity"]) == sorted(type(quality).model_fields)
+    assert quality.severity == {}
     assert len(find_suite(stage).expectations(quality)) == len(STAGES[stage]["BREAKS"])
 
 

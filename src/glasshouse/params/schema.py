@@ -22,6 +22,7 @@ from glasshouse.params.strict import (
 )
 
 ExportFormat = Literal["saved_model", "litert", "litert_int8", "onnx"]
+Severity = Literal["critical", "warning"]
 
 
 class Blooms(Strict):
@@ -103,6 +104,8 @@ class Augment(Strict):
     """Random changes of the training pictures."""
 
     flip: Share
+    rotate: Annotated[float, Field(ge=0, le=180)]
+    crop: Share
     scale: Annotated[tuple[Positive, Positive], FromList]
     translate: Share
     brightness: Share
@@ -110,6 +113,7 @@ class Augment(Strict):
     saturation: Share
     hue: Annotated[float, Field(ge=0, le=0.5)]
     mosaic: Share
+    mix_up: Share
     mosaic_off_epochs: CountOrNone
 
 
@@ -135,7 +139,13 @@ class Export(Strict):
     latency_runs: Count
 
 
-class DownloadQuality(Strict):
+class StageQuality(Strict):
+    """Of every stage's guard: checks by name whose severity is another here than in the suite."""
+
+    severity: dict[str, Severity]
+
+
+class DownloadQuality(StageQuality):
     """Limits on the raw pictures and labels."""
 
     min_pictures: Count
@@ -146,42 +156,50 @@ class DownloadQuality(Strict):
     min_mean_level: GreyLevel
     max_mean_level: GreyLevel
     min_spread_level: GreyLevel
+    min_sharpness: NotNegative
     min_box_px: NotNegative
+    max_objects: Count
+    max_bare_share: Share
     min_class_pictures: CountOrNone
+    max_faulty_labels: Share
+    max_psi: Positive
+    max_ks: Share
 
 
-class SplitQuality(Strict):
+class SplitQuality(StageQuality):
     """Limits on the split."""
 
     ratio_tolerance: Share
     class_mix_tolerance: Share
 
 
-class PreprocessQuality(Strict):
+class PreprocessQuality(StageQuality):
     """Limits on the prepared pictures."""
 
     min_box_px: NotNegative
+    max_crop_difference: GreyLevel
 
 
-class TrainHeadQuality(Strict):
+class TrainHeadQuality(StageQuality):
     """Limits on the training of the head."""
 
     max_final_loss_ratio: Positive
 
 
-class FineTuneQuality(Strict):
+class FineTuneQuality(StageQuality):
     """Limits on the fine-tuning."""
 
+    max_final_loss_ratio: Positive
     max_valid_drop: Share
 
 
-class EvaluateQuality(Strict):
+class EvaluateQuality(StageQuality):
     """Limits on the scores."""
 
     min_score: Share
 
 
-class ExportQuality(Strict):
+class ExportQuality(StageQuality):
     """Limits on the exports."""
 
     max_latency_ratio: Annotated[float, Field(ge=1)]

@@ -18,7 +18,7 @@ _DECODING = (
 
 # The `params` of the stage in dvc.yaml: a change of any other key leaves the stage alone.
 STAGE_KEYS: dict[str, tuple[str, ...]] = {
-    "download": ("seed", "dataset", "quality.mode", "quality.download"),
+    "download": ("seed", "dataset", "split.near_copy_bits", "quality.mode", "quality.download"),
     "split": ("seed", "split", "quality.mode", "quality.split"),
     "preprocess": ("preprocess", "quality.mode", "quality.preprocess"),
     "train_head": (

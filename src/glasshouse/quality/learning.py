@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from glasshouse.quality.checking.checks import Check, Table, columns
+from glasshouse.quality.checking.checks import Check, Severity, Table, columns
 from glasshouse.quality.checking.expect import between, equal, filled, one_of, unique
 
-MAIN_METRICS = ("mAP_50_95", "accuracy")  # by which models are compared: detect, classify
+MAIN_METRICS = ("mAP_50_95", "accuracy")  # by which models are compared: detect and localize, classify
 MODELS = ("baseline", "head", "fine_tuned", "kept")
 LARGEST = 1e30  # beyond it single precision is about to overflow: no loss is meant to be there
 
@@ -61,9 +61,30 @@ def derive_curves(history: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {"epochs": counted, "curves": due, "valid_scores": curves[is_score & curves["value"].notna()]}
 
 
+def measure_descent(history: pd.DataFrame) -> pd.DataFrame:
+    """One row: how many epochs, the first and the last loss, and their ratio; null for one epoch."""
+    losses = history.sort_values("epoch")["loss"]
+    first, last = losses.iloc[0], losses.iloc[-1]
+    ratio = last / first if len(losses) > 1 and first > 0 else float("nan")
+    return pd.DataFrame(
+        {"epochs": [len(losses)], "first_loss": [first], "last_loss": [last], "ratio": [ratio]}
+    )
+
+
+def descent_check(limit: float, remedy: str, severity: Severity = "critical") -> Check:
+    """The check of `descent`, the frame of `measure_descent`."""
+    rows = ("epochs", "first_loss", "last_loss")
+    return Check("loss_fell", "descent", between("ratio", high=limit), remedy, severity, rows)
+
+
 def compare_models(scores: pd.DataFrame) -> pd.DataFrame:
-    """One row for each main metric on valid: the value of each of `MODELS`, null where there is none."""
-    main = scores[scores["metric"].isin(MAIN_METRICS) & (scores["split"] == "valid")]
+    """One row for the main metric on valid: the value of each of `MODELS`, null where there is none.
+
+    A localiser has both; the first of `MAIN_METRICS` that is there is the one it is judged by.
+    """
+    valid = scores[scores["split"] == "valid"]
+    found = [metric for metric in MAIN_METRICS if (valid["metric"] == metric).any()]
+    main = valid[valid["metric"].isin(found[:1])]
     table = main.pivot_table(index="metric", columns="model", values="value", aggfunc="last")
     return table.reindex(columns=list(MODELS)).astype("float64").reset_index()
 

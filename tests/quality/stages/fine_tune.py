@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-LIMITS = {"max_valid_drop": 0.02}
+LIMITS = {"max_final_loss_ratio": 1.0, "max_valid_drop": 0.02}
 
 
 def make_tables():
@@ -39,6 +39,8 @@ BREAKS = {
     "kept_scored": [("remove", "scores", 3)],
     "baseline_scored": [("remove", "scores", 0)],
     "kept_not_worse_than_head": [("put", "scores", 3, "value", 0.27)],
+    "loss_fell": [("put", "history", 1, "loss", 1.1)],
+    "head_beats_baseline": [("put", "scores", 0, "value", 0.3)],
     "kept_beats_baseline": [("put", "scores", 0, "value", 0.4)],
 }
-COMPANIONS = {}
+COMPANIONS = {"kept_beats_baseline": {"head_beats_baseline"}}

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-LIMITS = {"min_box_px": 1.0}
+LIMITS = {"min_box_px": 1.0, "max_crop_difference": 15.0}
 SPLITS = ["train"] * 8 + ["valid"] * 2 + ["test"] * 2
 BARE = (7, 8, 10)
 
@@ -30,6 +30,9 @@ def make_tables():
         "prepared_images": prepared,
         "prepared_objects": objects.assign(**box, split=[SPLITS[i - 1] for i in shown]),
         "pixels": pixels.assign(dtype="uint8", min=0.0, max=255.0, mean=120.0),
+        "crops": pd.DataFrame(
+            {"image_id": [1, 1], "file_name": "01.png", "split": "train", "what": ["whole picture", "object"]}
+        ).assign(object_id=pd.array([None, 1], dtype="Int64"), crop_difference=[1.5, 2.5]),
     }
 
 
@@ -61,6 +64,7 @@ BREAKS = {
     "pixels_mean_inside": [("put", "pixels", 0, "mean", 255.0)],
     "object_prepared_once": [("double", "prepared_objects", 0)],
     "boxes_moved_with_pictures": put_box(x_min_px=6.0),
+    "crops_show_the_same": [("put", "crops", 1, "crop_difference", 15.5)],
     "objects_not_cropped_away": [("remove", "prepared_objects", 0)],
     "box_has_picture": [("put", "prepared_objects", 0, "image_id", 99)],
     "box_has_category": [("put", "prepared_objects", 0, "category_id", 9)],

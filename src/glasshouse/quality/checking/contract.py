@@ -12,7 +12,8 @@ from glasshouse.quality.checking.checks import Check, Column, Table
 from glasshouse.quality.checking.expect import between, filled, greater, true
 
 NAMED_GAPS = 10  # rows without a value that are named for each column
-_NAMING = ("_id", "name", "epoch", "split", "format", "metric", "model")  # ends of columns that tell a row
+# Ends of the columns that tell which row it is.
+_NAMING = ("_id", "name", "epoch", "split", "format", "metric", "model", "feature")
 _WHERE = "Compare the table that the stage's script hands to its guard with docs/architecture.md."
 
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, cast
 import pandas as pd
 
 from glasshouse.quality import suites
-from glasshouse.quality.checking.checks import GuardFailure, Suite, Verdict
+from glasshouse.quality.checking.checks import Check, GuardFailure, Suite, Verdict
 from glasshouse.quality.checking.contract import complete_tables, contract_checks, describe_tables
 from glasshouse.quality.checking.docs import write_docs
 from glasshouse.quality.checking.report import say_failure, say_warning, write_report
+from glasshouse.quality.checking.severity import overrule
 from glasshouse.quality.checking.validation import import_expectations, read_outcomes, validate
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def guard(stage: str, tables: Mapping[str, pd.DataFrame], quality: Any, folder: 
 
     Raises:
         GuardFailure: in mode enforce, after the report is written, with every critical finding.
-        ValueError: there is no such suite.
+        ValueError: there is no such suite, or no check that `severity` names.
     """
     suite = find_suite(stage)
     import_expectations()
@@ -61,12 +62,22 @@ def find_suite(stage: str) -> Suite:
     return cast(Suite, import_module(f"{suites.__name__}.{stage}"))
 
 
+def list_checks(stage: str, quality: Any) -> tuple[Check, ...]:
+    """The suite's checks with the limits and severities of params.yaml's block `quality`.
+
+    Raises:
+        ValueError: there is no such suite, or `quality.STAGE.severity` names a check that it does not have.
+    """
+    limits = getattr(quality, stage)
+    return overrule(find_suite(stage).expectations(limits), limits.severity, stage)
+
+
 def _judge(
     stage: str, suite: Suite, handed: Mapping[str, pd.DataFrame], quality: Any
 ) -> tuple[Verdict, dict[str, ExpectationValidationResult]]:
     tables = complete_tables(handed, suite.TABLES)
     first = contract_checks()
-    then = suite.expectations(getattr(quality, stage))
+    then = list_checks(stage, quality)
     answers = validate({**tables, **describe_tables(tables, suite.TABLES)}, first)
     # The suite may rely on the contract: on broken tables it would only fail in ways that hide the cause.
     if all(answer.success for answer in answers.values()):

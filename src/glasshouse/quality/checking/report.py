@@ -11,7 +11,8 @@ from typing import Any
 
 from glasshouse.quality.checking.checks import Outcome, Verdict
 
-SHOWN_ROWS = 10  # of a finding in the terminal; the report holds more
+SHOWN_ROWS = 10  # of a critical finding in the terminal; the report holds more
+SHOWN_IN_WARNING = 3
 
 
 def write_report(verdict: Verdict, folder: Path) -> Path:
@@ -56,16 +57,18 @@ def say_finding(finding: Outcome) -> str:
 
 
 def say_warning(stage: str, finding: Outcome) -> str:
-    """A finding in one line, with the first row as an example."""
-    example = f", first {say_row(finding.failing_rows[0])}" if finding.failing_rows else ""
-    return f"{stage}: warning: {finding.check}: {_say_extent(finding)}{example}. {finding.remedy}"
+    """A finding in one line, with the first rows as examples."""
+    rows = "; ".join(say_row(row) for row in finding.failing_rows[:SHOWN_IN_WARNING])
+    first = f", first {rows.rstrip('.')}" if rows else ""
+    return f"{stage}: warning: {finding.check}: {_say_extent(finding)}{first}. {finding.remedy}"
 
 
 def say_failure(verdict: Verdict, report: Path) -> str:
     """The message that stops a stage: every critical finding, and where the rest stands."""
     head = f"{verdict.stage}: {len(verdict.critical)} critical finding(s); nothing of this stage goes on."
     findings = [say_finding(finding) for finding in verdict.critical]
-    return "\n\n".join([head, *findings, f"All checks: {report.as_posix()}"])
+    where = f"All checks: {report.as_posix()}; to look at: {report.with_name('index.html').as_posix()}"
+    return "\n\n".join([head, *findings, where])
 
 
 def say_row(row: Mapping[str, Any]) -> str:

@@ -17,9 +17,10 @@ from glasshouse.quality.checking.expect import (
     matching,
     one_of,
     row_count,
-    true,
     unique,
 )
+from glasshouse.quality.labels import FAULTS, derive_labels, label_checks
+from glasshouse.quality.moved import CATEGORY_CHANGES, DRIFT, drift_checks
 
 EIGHT_BIT_MODES = (
     "1",
@@ -37,8 +38,6 @@ EIGHT_BIT_MODES = (
     "LAB",
     "HSV",
 )
-MAX_BARE_SHARE = 0.5  # of pictures without an object, in a data set that has objects
-
 TABLES = (
     Table(
         "images",
@@ -69,6 +68,10 @@ TABLES = (
         min_rows=0,
         remedy="Every file set aside needs its name, its reason and its size.",
     ),
+    FAULTS,
+    Table("copies", columns("integer", "image_id", "group"), min_rows=0, optional=True),
+    DRIFT,
+    CATEGORY_CHANGES,
 )
 _PICTURE = ("image_id", "file_name")
 
@@ -80,9 +83,9 @@ def derive(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         "pictures": _pictures(images, objects, categories, tables["statistics"]),
         "boxes": measure_boxes(objects, images, categories),
         "files": _files(images, tables["quarantine"]),
-        "classes": _classes(images, objects, categories),
-        "objects_share": _bare_share(images, objects),
+        "near_copies": _near_copies(images, tables["copies"]),
         "numbering": _numbering(tables),
+        **derive_labels(tables),
     }
 
 
@@ -109,22 +112,13 @@ def _files(images: pd.DataFrame, quarantine: pd.DataFrame) -> pd.DataFrame:
     return files
 
 
-def _classes(images: pd.DataFrame, objects: pd.DataFrame, categories: pd.DataFrame) -> pd.DataFrame:
-    """One row a class: in how many pictures it is, as the label or as an object."""
-    labels = images[["image_id", "label"]].merge(categories, left_on="label", right_on="name")
-    both = pd.concat([labels[["image_id", "category_id"]], objects[["image_id", "category_id"]]])
-    counts = both.drop_duplicates().groupby("category_id").size()
-    classes = categories[["category_id", "name"]].copy()
-    classes["pictures"] = classes["category_id"].map(counts).fillna(0).astype("int64")
-    return classes
-
-
-def _bare_share(images: pd.DataFrame, objects: pd.DataFrame) -> pd.DataFrame:
-    bare = ~images["image_id"].isin(objects["image_id"])
-    share = bare.mean() if len(objects) else 0.0
-    return pd.DataFrame(
-        {"pictures": [len(images)], "without_object": [int(bare.sum())], "share": [float(share)]}
-    )
+def _near_copies(images: pd.DataFrame, copies: pd.DataFrame) -> pd.DataFrame:
+    """The pictures with the name of the first of their near copies; null for it, and for exact copies."""
+    known = images[["image_id", "file_name", "sha256"]].drop_duplicates("image_id").set_index("image_id")
+    pictures = images[["image_id", "file_name", "sha256"]].merge(copies, on="image_id")
+    same_file = pictures["sha256"] == pictures["group"].map(known["sha256"])
+    pictures["near_copy_of"] = pictures["group"].map(known["file_name"]).mask(same_file)
+    return pictures
 
 
 def _numbering(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -146,8 +140,9 @@ def expectations(thresholds: Any) -> tuple[Check, ...]:
         *_set_aside_checks(thresholds),
         *_picture_checks(thresholds),
         *_level_checks(thresholds),
-        *_label_checks(thresholds),
+        *label_checks(thresholds),
         *box_checks("boxes", thresholds.min_box_px, "Correct or delete this box in the annotations."),
+        *drift_checks(thresholds),
     )
 
 
@@ -205,6 +200,15 @@ def _set_aside_checks(thresholds: Any) -> tuple[Check, ...]:
             "images",
             unique("sha256"),
             "These files are the same byte for byte; they stay together in the split. Delete all but one.",
+            "warning",
+            rows=_PICTURE,
+        ),
+        Check(
+            "near_copies",
+            "near_copies",
+            empty("near_copy_of"),
+            "These pictures look the same, perhaps mirrored or resized; they stay together in the split. "
+            "Keep one of each, or change split.near_copy_bits.",
             "warning",
             rows=_PICTURE,
         ),
@@ -304,61 +308,13 @@ def _level_checks(thresholds: Any) -> tuple[Check, ...]:
             "warning",
             rows=_PICTURE,
         ),
-    )
-
-
-def _label_checks(thresholds: Any) -> tuple[Check, ...]:
-    return (
         Check(
-            "category_name_filled",
-            "categories",
-            matching("name", r"\S"),
-            "Give the class a name.",
-            rows=("category_id",),
-        ),
-        Check(
-            "category_name_unique",
-            "categories",
-            unique("name"),
-            "Two classes share one name: merge or rename them.",
-            rows=("category_id",),
-        ),
-        Check(
-            "label_known",
+            "not_blurred",
             "pictures",
-            true("known_label"),
-            "The label is not among the classes: correct its spelling or add the class.",
-            rows=(*_PICTURE, "label"),
-        ),
-        Check(
-            "picture_labelled",
-            "pictures",
-            true("supervised"),
-            "No picture has objects and this one has no label: there is nothing to learn from it. "
-            "Label or remove it.",
+            between("sharpness", low=thresholds.min_sharpness),
+            "Hardly an edge in it: look at the picture and delete it, or lower "
+            "quality.download.min_sharpness.",
+            "warning",
             rows=_PICTURE,
-        ),
-        Check(
-            "class_has_pictures",
-            "classes",
-            between("pictures", low=1),
-            "No picture shows this class: add some, or take the class out.",
-            rows=("category_id", "name"),
-        ),
-        Check(
-            "class_has_enough_pictures",
-            "classes",
-            between("pictures", low=thresholds.min_class_pictures),
-            "Few pictures show this class; its score will say little. Add some.",
-            "warning",
-            rows=("category_id", "name"),
-        ),
-        Check(
-            "most_pictures_have_objects",
-            "objects_share",
-            between("share", high=MAX_BARE_SHARE),
-            "Most pictures have no object: are their annotations missing?",
-            "warning",
-            rows=("pictures", "without_object"),
         ),
     )

@@ -17,7 +17,9 @@ from glasshouse.quality.learning import (
     compare_models,
     derive_curves,
     derive_kernels,
+    descent_check,
     history_checks,
+    measure_descent,
     score_checks,
     weight_checks,
 )
@@ -32,13 +34,25 @@ def derive(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     return {
         **derive_curves(tables["history"]),
         "kernels": derive_kernels(tables["weights"]),
+        "descent": measure_descent(tables["history"]),
         "comparison": comparison,
     }
 
 
 def expectations(thresholds: Any) -> tuple[Check, ...]:
     """The checks of the fine-tuning, with the limits of `quality.fine_tune`."""
-    return (*history_checks(), *weight_checks(), *score_checks(), *_comparison_checks(thresholds))
+    return (
+        *history_checks(),
+        *weight_checks(),
+        *score_checks(),
+        descent_check(
+            thresholds.max_final_loss_ratio,
+            "Fine-tuning did not lower the loss: lower fine_tune.learning_rate, or unfreeze less. The limit "
+            "is quality.fine_tune.max_final_loss_ratio.",
+            "warning",
+        ),
+        *_comparison_checks(thresholds),
+    )
 
 
 def _comparison_checks(thresholds: Any) -> tuple[Check, ...]:
@@ -70,6 +84,15 @@ def _comparison_checks(thresholds: Any) -> tuple[Check, ...]:
             "Fine-tuning made the network worse and the worse one was kept: lower "
             "fine_tune.learning_rate, unfreeze "
             "less, or raise quality.fine_tune.max_valid_drop.",
+            rows=models,
+        ),
+        Check(
+            "head_beats_baseline",
+            "comparison",
+            greater("head", "baseline"),
+            "The head that fine-tuning started from is no better than the trivial model: train it longer "
+            "(train_head.epochs), or look at the labels.",
+            "warning",
             rows=models,
         ),
         Check(

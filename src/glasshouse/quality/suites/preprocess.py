@@ -46,6 +46,17 @@ TABLES = (
             *columns("number", "min", "max", "mean"),
         ),
     ),
+    Table(
+        "crops",
+        (
+            *columns("integer", "image_id"),
+            *columns("text", "file_name", "split", "what"),
+            *columns("integer", "object_id", nullable=True),
+            *columns("number", "crop_difference"),
+        ),
+        min_rows=0,
+        optional=True,
+    ),
 )
 
 
@@ -142,7 +153,7 @@ def expectations(thresholds: Any) -> tuple[Check, ...]:
     return (
         *_count_checks(),
         *_pixel_checks(),
-        *_object_checks(),
+        *_object_checks(thresholds),
         *box_checks("boxes", thresholds.min_box_px, remedy, ("object_id", "image_id", "split", "file_name")),
     )
 
@@ -242,7 +253,7 @@ def _pixel_checks() -> tuple[Check, ...]:
     )
 
 
-def _object_checks() -> tuple[Check, ...]:
+def _object_checks(thresholds: Any) -> tuple[Check, ...]:
     named = ("object_id", "image_id", "file_name", "split")
     return (
         Check(
@@ -259,6 +270,14 @@ def _object_checks() -> tuple[Check, ...]:
             "The box does not lie where the picture's scale and offset put it: the resize and its "
             "boxes disagree.",
             rows=(*named, *CORNERS),
+        ),
+        Check(
+            "crops_show_the_same",
+            "crops",
+            between("crop_difference", high=thresholds.max_crop_difference),
+            "The prepared box shows something else than the raw one: swapped axes, a forgotten offset, "
+            "mirrored pixels or another picture's row. Mend the resize before anything is trained on this.",
+            rows=("object_id", "image_id", "file_name", "split", "what"),
         ),
         Check(
             "objects_not_cropped_away",

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from glasshouse.quality.checking.checks import Check, Table
-from glasshouse.quality.checking.expect import between, greater
+from glasshouse.quality.checking.expect import greater
 from glasshouse.quality.learning import (
     HISTORY,
     SCORES,
@@ -16,7 +16,9 @@ from glasshouse.quality.learning import (
     compare_models,
     derive_curves,
     derive_kernels,
+    descent_check,
     history_checks,
+    measure_descent,
     score_checks,
     weight_checks,
 )
@@ -30,18 +32,9 @@ def derive(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     return {
         **derive_curves(history),
         "kernels": derive_kernels(tables["weights"]),
-        "descent": _descent(history.sort_values("epoch")),
+        "descent": measure_descent(history),
         "comparison": compare_models(tables["scores"]),
     }
-
-
-def _descent(history: pd.DataFrame) -> pd.DataFrame:
-    first, last = history["loss"].iloc[0], history["loss"].iloc[-1]
-    # One epoch has no fall to speak of.
-    ratio = last / first if len(history) > 1 and first > 0 else float("nan")
-    return pd.DataFrame(
-        {"epochs": [len(history)], "first_loss": [first], "last_loss": [last], "ratio": [ratio]}
-    )
 
 
 def expectations(thresholds: Any) -> tuple[Check, ...]:
@@ -50,14 +43,10 @@ def expectations(thresholds: Any) -> tuple[Check, ...]:
         *history_checks(),
         *weight_checks(),
         *score_checks(),
-        Check(
-            "loss_fell",
-            "descent",
-            between("ratio", high=thresholds.max_final_loss_ratio),
-            "Nothing was learned: more epochs, another train_head.learning_rate, or look whether "
-            "boxes and pictures "
-            "belong together. The limit is quality.train_head.max_final_loss_ratio.",
-            rows=("epochs", "first_loss", "last_loss"),
+        descent_check(
+            thresholds.max_final_loss_ratio,
+            "Nothing was learned: more epochs, another train_head.learning_rate, or look whether boxes and "
+            "pictures belong together. The limit is quality.train_head.max_final_loss_ratio.",
         ),
         Check(
             "head_beats_baseline",

@@ -1,0 +1,1 @@
+"""What a person opens first: verdict, worst pictures, findings and drift on one page."""

@@ -1,0 +1,172 @@
+"""The profile of a data version, its distance from the accepted one, and `glasshouse accept`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from glasshouse.cli import main
+from glasshouse.quality.profile import (
+    ProfileError,
+    compare_categories,
+    compare_profiles,
+    digest_data,
+    read_accepted,
+    read_present,
+    say_reference,
+    take_profile,
+    write_profile,
+)
+from glasshouse.tables.raw import TABLES, read_raw
+
+
+def tables_of(folder):
+    raw = read_raw(folder)
+    return {name: getattr(raw, name) for name in TABLES}
+
+
+@pytest.fixture
+def profile(raw):
+    return take_profile(tables_of(raw), digest_data(raw))
+
+
+def test_the_profile_tells_the_data(profile):
+    assert profile.pictures == 23 and profile.categories == {"rose": 1, "tulip": 2}
+    assert profile.mixes["labels"].counts == {"rose": 12, "tulip": 11}
+    assert profile.mixes["objects"].counts == {"rose": 24, "tulip": 22}
+    assert profile.mixes["objects"].pictures == 23.0  # two boxes a picture: (2 x 23)^2 / (4 x 23)
+    assert profile.sketches["width_px"].values.tolist() == [64, 90, 120]
+    assert profile.sketches["boxes_per_picture"].values.tolist() == [2]
+    tiny = (2 * 2 / (64 * 64)) ** 0.5
+    assert profile.sketches["box_side"].values.min() == pytest.approx(
+        min(tiny, 2 / (90 * 120) ** 0.5), rel=1e-5
+    )
+
+
+def test_a_profile_is_near_itself(profile):
+    drift = compare_profiles(profile, profile)
+    assert (drift[["psi", "psi_beyond"]] == 0).all(axis=None) and (drift["ks"].dropna() == 0).all()
+    assert compare_categories(profile, profile)["change"].isna().all()
+
+
+def test_moved_data_is_told(shelf, tmp_path, raw):
+    """100 pictures each, as the limits need: brighter ones, one class dropped, boxes doubled."""
+    old, new = (
+        shelf(tmp_path / "old/raw", pictures=100),
+        shelf(tmp_path / "new/raw", pictures=100, brightness=60),
+    )
+    reference, tables = take_profile(tables_of(old), ""), tables_of(new)
+    assert moved(compare_profiles(reference, take_profile(tables, ""))) == {"mean_level"}
+    objects, images = tables_of(old)["objects"], tables_of(old)["images"]
+    roses = tables_of(old) | {"objects": objects[objects["category_id"] == 1]}
+    assert "mix_of_objects" in moved(compare_profiles(reference, take_profile(roses, "")))
+    assert "boxes_per_picture" in moved(compare_profiles(reference, take_profile(roses, "")))
+    relabelled = tables_of(old) | {"images": images.assign(label="rose")}
+    assert moved(compare_profiles(reference, take_profile(relabelled, ""))) == {"mix_of_labels"}
+
+
+def moved(drift):
+    return set(drift.loc[(drift["psi_beyond"] > 0.2) | (drift["ks_beyond"] > 0.15), "feature"])
+
+
+def test_changed_classes_are_told_one_by_one(profile, raw):
+    tables = tables_of(raw)
+    tables["categories"] = tables["categories"].assign(name=["lily", "rose"])
+    changes = compare_categories(profile, take_profile(tables, "")).set_index("name")["change"]
+    assert changes.to_dict() == {"rose": "renumbered", "tulip": "gone", "lily": "new"}
+
+
+def test_without_an_accepted_version_there_is_nothing_to_compare(raw, tmp_path):
+    accepted = tmp_path / "accepted.json"
+    for text in (None, '{"accepted": null}'):
+        if text:
+            accepted.write_text(text)
+        drift = write_profile(raw, tables_of(raw), accepted, tmp_path / "profile.json")
+        assert all(table.empty for table in drift.values()) and "glasshouse accept" in say_reference(drift)
+        document = json.loads((tmp_path / "profile.json").read_text())
+        assert (document["reference"], document["drift"]) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "no JSON"),
+        ("[]", "a JSON object"),
+        ('{"accepted": {}}', "'version'"),
+        ('{"accepted": {"version": 2}}', "version 2 is not 1"),
+        ('{"accepted": 3}', "no profile of this version"),
+    ],
+)
+def test_a_spoilt_reference_is_an_error_that_names_the_file(text, message, tmp_path):
+    path = tmp_path / "accepted.json"
+    path.write_text(text)
+    with pytest.raises(ProfileError, match=message) as fault:
+        read_accepted(path)
+    assert "accepted.json" in str(fault.value)
+
+
+@pytest.fixture
+def place(raw, tmp_path, monkeypatch):
+    """A project in which download has run and found nothing critical."""
+    shutil.copytree(raw, tmp_path / "data/raw")
+    reports = tmp_path / "reports/quality"
+    reports.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    report = {"mode": "enforce", "success": True, "findings": {"critical": 0, "warning": 0}, "outcomes": []}
+    (reports / "download.json").write_text(json.dumps(report))
+    (tmp_path / "data/accepted.json").write_text('{\n "accepted": null\n}\n')
+    write_profile(raw, tables_of(raw), tmp_path / "data/accepted.json", reports / "profile.json")
+    return tmp_path
+
+
+def spoil_report(place):
+    outcome = {"status": "failed", "severity": "critical", "check": "label_typo", "failing_rows": []}
+    report = {
+        "mode": "enforce",
+        "success": False,
+        "findings": {"critical": 1, "warning": 0},
+        "outcomes": [outcome],
+    }
+    (place / "reports/quality/download.json").write_text(json.dumps(report))
+
+
+def test_accepting_makes_the_present_version_the_reference(place, raw, shelf, capsys):
+    assert main(["accept"]) == 0
+    said = capsys.readouterr().out
+    assert "23 pictures, 2 classes; none was accepted before" in said and "commit it" in said
+    present = read_present(place / "reports/quality/profile.json")
+    assert read_accepted(place / "data/accepted.json").as_json() == present.as_json()
+    written = (place / "data/accepted.json").read_bytes()
+    assert main(["accept"]) == 0 and "accepted already" in capsys.readouterr().out
+    assert (place / "data/accepted.json").read_bytes() == written
+    shutil.rmtree(place / "data/raw")
+    new = shelf(place / "data/raw", pictures=100, brightness=60)
+    drift = write_profile(
+        new, tables_of(new), place / "data/accepted.json", place / "reports/quality/profile.json"
+    )
+    assert len(drift["drift"]) == 10 and "compared" in say_reference(drift)
+    assert main(["accept"]) == 0
+    said = capsys.readouterr().out
+    assert f"before {present.data[:12]}: 23 and 2" in said and "99 pictures" in said
+    assert "  mean_level: moved beyond chance: PSI" in said
+
+
+def test_what_is_not_clean_is_accepted_only_by_force(place, capsys):
+    spoil_report(place)
+    before = (place / "data/accepted.json").read_bytes()
+    assert main(["accept"]) == 1
+    said = capsys.readouterr().out
+    assert "  download: label_typo" in said and "--force" in said
+    assert (place / "data/accepted.json").read_bytes() == before
+    assert main(["accept", "--force"]) == 0
+    assert read_accepted(place / "data/accepted.json") is not None
+
+
+def test_accepting_needs_a_profile_of_this_very_data(place, shelf, capsys):
+    shutil.rmtree(place / "data/raw")
+    shelf(place / "data/raw", pictures=30)
+    assert main(["accept"]) == 1 and "run `dvc repro download`" in capsys.readouterr().err
+    (place / "reports/quality/profile.json").unlink()
+    assert main(["accept", "--force"]) == 1 and "profile.json is missing" in capsys.readouterr().err
