@@ -85,6 +85,20 @@ def die_after(epoch: int) -> Any:
     return on_epoch
 
 
+def cover_of(network: Any, pictures: Pictures) -> float:
+    """Mean over the objects of the best IoU of any predicted box, surest class or not."""
+    pixels = pictures.pixels.gather(np.arange(len(pictures))).astype(np.float32)
+    boxes = np.asarray(network.head.decode(network.full(pixels, training=False))["boxes"])
+    best = []
+    for found, true, labels in zip(boxes, pictures.boxes_xyxy_px, pictures.labels, strict=True):
+        for box in true[labels >= 0]:
+            sides = np.minimum(found[:, 2:], box[2:]) - np.maximum(found[:, :2], box[:2])
+            shared = np.maximum(sides, 0).prod(axis=1)
+            whole = (found[:, 2:] - found[:, :2]).prod(axis=1) + (box[2:] - box[:2]).prod() - shared
+            best.append((shared / whole).max())
+    return float(np.mean(best))
+
+
 def assert_same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
     assert one.keys() == other.keys()
     assert [name for name in one if not (one[name] == other[name]).all()] == []
@@ -102,7 +116,7 @@ def test_the_head_learns_and_the_backbone_stays(
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".glasshouse").mkdir()
     network = build(model_params)
-    before = weights_of(network)
+    before, covered = weights_of(network), cover_of(network, squares)
     history = run_head(
         network, squares, ranges, tmp_path / "c.npz", params={"features": features, "epochs": 8}
     )
@@ -111,7 +125,8 @@ def test_the_head_learns_and_the_backbone_stays(
     assert_same({n: before[n] for n in backbone}, {n: after[n] for n in backbone})  # moving statistics too
     assert all((before[n] != after[n]).any() for n in after if n not in backbone and n.endswith("kernel"))
     assert [row["epoch"] for row in history] == list(range(1, 9))
-    assert min(row["loss"] for row in history[1:]) < history[0]["loss"]  # its targets move with the boxes
+    # Not by the loss: its targets grow with the boxes' quality, so in so short a training it may well rise.
+    assert cover_of(network, squares) > covered + 0.05
     assert history[0]["loss"] == pytest.approx(history[0]["loss_class"] + history[0]["loss_box"], rel=1e-4)
 
 
