@@ -111,6 +111,34 @@ def test_page_stands_alone_and_leads_with_the_test_score(tables: Tables, tmp_pat
     assert "csp_compact" in words
 
 
+def test_a_localisers_report_leads_with_its_own_scores(tables: Tables, tmp_path: Path) -> None:
+    splits = {"valid": replace(tables(1), without_target=5), "test": replace(tables(2), without_target=7)}
+    metrics = write(tmp_path, "localize", splits)
+    assert read_strictly(tmp_path / "metrics.json") == metrics
+    detected = write(tmp_path / "detected", "detect", splits)
+    for name, scores in metrics.items():
+        assert list(scores)[:2] == ["accuracy", "mean_iou"]
+        assert set(scores["ci95"]) == {"accuracy", "mean_iou", "mAP_50_95", "mAP_50"}
+        for key in ("accuracy", "mean_iou"):
+            low, high = scores["ci95"][key]
+            assert 0 <= low <= scores[key] <= high <= 1
+        # The detection scores stand beside them as they are.
+        assert {**scores, "mean_iou": 0, "ci95": 0, "protocol": 0, "counts": 0}.items() >= {
+            **detected[name], "mean_iou": 0, "ci95": 0, "protocol": 0, "counts": 0
+        }.items()  # fmt: skip
+        truth = splits[name].objects[~splits[name].objects["is_crowd"]]
+        per_picture = truth["image_id"].value_counts()
+        assert scores["counts"] == {
+            "pictures_with_several_objects": int((per_picture > 1).sum()),
+            "pictures_without_objects": 20 - len(per_picture),
+            "objects_without_target": {"valid": 5, "test": 7}[name],
+        }
+        assert detected[name]["counts"] == {"objects_without_target": {"valid": 5, "test": 7}[name]}
+    words = " ".join(" ".join(Page((tmp_path / "index.html").read_text(encoding="utf-8")).words).split())
+    assert "localiser" in words and "pictures with several objects" in words
+    assert words.index(f"{metrics['test']['accuracy']:.3f}") < words.index("Where it fails")
+
+
 def test_classification_report_is_whole(classified: Tables, tmp_path: Path) -> None:
     splits = {"valid": classified(1), "test": classified(2)}
     metrics = write(tmp_path, "classify", splits)
@@ -197,7 +225,7 @@ def test_faulty_tables_are_named(tables: Tables, classified: Tables) -> None:
         evaluate_split("classify", strange, **settings)
     with pytest.raises(ValueError, match=r"each of the 20 pictures\. Got 19 rows"):
         evaluate_split("classify", replace(split, predictions=split.predictions[1:]), **settings)
-    with pytest.raises(ValueError, match="'detect' or 'classify'"):
+    with pytest.raises(ValueError, match="'detect', 'localize' or 'classify'"):
         evaluate_split("segment", split, **settings)
     whole = tables(1)
     foreign = SplitTables.of([3], whole.images, whole.objects, whole.categories, whole.predictions)

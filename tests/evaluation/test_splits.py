@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from glasshouse.evaluation.results import SplitTables
@@ -14,7 +16,7 @@ from glasshouse.evaluation.validate import make_validator, score_split
 from glasshouse.inputs.prepared import Prepared
 from glasshouse.inputs.resize import resize_picture
 from glasshouse.models.backbones import csp_compact
-from glasshouse.models.heads import anchor_free, classify
+from glasshouse.models.heads import anchor_free, classify, localize
 from glasshouse.models.necks import none
 from glasshouse.tables.raw import Raw
 from glasshouse.tables.schema import build_frame, check_schema
@@ -24,6 +26,7 @@ IDS = {"valid": [2, 5, 6], "test": [1, 4]}  # picture 3 is for training
 SETTINGS: Any = SimpleNamespace(score_threshold=0.001, nms_iou=0.6, max_detections=5, batch_size=2)
 HEADS: dict[str, Any] = {
     "detect": anchor_free.Params(name="anchor_free"),
+    "localize": localize.Params(name="localize"),
     "classify": classify.Params(name="classify"),
 }
 
@@ -119,6 +122,20 @@ def test_truth_and_predictions_are_of_the_splits_own_pictures(
         assert tables.predictions.groupby("image_id").size().max() <= SETTINGS.max_detections
 
 
+def test_objects_that_are_no_target_are_counted(
+    detected: dict[str, SplitTables], raw: Raw, splits: dict[str, Prepared]
+) -> None:
+    assert {tables.without_target for tables in detected.values()} == {None}
+    part = splits["test"]
+    twice = part.objects.assign(object_id=part.objects["object_id"] + 1)
+    crowded = dataclasses.replace(part, objects=pd.concat([part.objects, twice], ignore_index=True))
+    tables = predict_splits(build("localize"), {"test": crowded}, raw, "localize", SETTINGS)["test"]
+    assert tables.without_target == 2  # the second object of each of two pictures
+    # One box a picture, told for each of the two classes.
+    assert tables.predictions.groupby("image_id").size().tolist() == [2, 2]
+    assert tables.predictions.groupby("image_id")["x_min_px"].nunique().tolist() == [1, 1]
+
+
 def test_a_classifier_gives_every_picture_its_probabilities(classified: dict[str, SplitTables]) -> None:
     for split, tables in classified.items():
         assert tables.predictions["image_id"].tolist() == IDS[split]
@@ -146,7 +163,7 @@ def test_a_classifier_shows_the_guard_an_empty_table_of_boxes(
     assert predictions["split"].dtype == "str"
 
 
-@pytest.mark.parametrize("task", ["detect", "classify"])
+@pytest.mark.parametrize("task", ["detect", "localize", "classify"])
 def test_a_validator_scores_the_network_as_it_stands(task: str, splits: dict[str, Prepared]) -> None:
     from glasshouse.evaluation.predict import compile_predict
     from glasshouse.models.inference import build_inference

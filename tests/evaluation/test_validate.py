@@ -189,6 +189,19 @@ def test_without_objects_there_is_nothing_to_learn() -> None:
         score_trivial(train, draw_prepared(), "detect")
 
 
+def test_a_localiser_is_scored_by_its_surest_box_too() -> None:
+    prepared = draw_prepared()
+    scores = score_split(answer(prepared), prepared, "localize", 5)
+    assert list(scores) == ["mAP_50_95", "mAP_50", "accuracy", "mean_iou"]
+    assert scores["mAP_50_95"] == 1.0  # all objects are found, but the surest need not be the largest
+    one = make_prepared([(100, 100)] * 2, [(0, 1, (10, 10, 60, 60), False), (1, 2, (0, 0, 50, 50), False)])
+    assert score_split(answer(one), one, "localize", 2) == pytest.approx(dict.fromkeys(scores, 1.0))
+    # The commonest class (of equals the first) in a box of mean place: (5, 5, 55, 55), 45 * 45 px shared.
+    trivial = score_trivial(one, one, "localize")
+    assert trivial["accuracy"] == 0.5
+    assert trivial["mean_iou"] == pytest.approx(45**2 / (2 * 50**2 - 45**2))
+
+
 def test_accuracy_by_hand() -> None:
     prepared = make_prepared([(10, 10)] * 4, [], ["rose", "daisy", "tulip", "rose"])
     surest = np.eye(3)[[1, 0, 1, 1]] * 0.5 + 0.1
@@ -229,3 +242,16 @@ def test_scores_as_a_table() -> None:
         ("kept", "valid", "mAP_50", 0.75),
     ]
     pd.testing.assert_frame_equal(table, pd.DataFrame(wanted, columns=["model", "split", "metric", "value"]))
+
+
+def test_a_localiser_is_compared_by_one_score_only() -> None:
+    """Fine-tuning keeps what has the higher mAP; a lower accuracy is then no reason to stop."""
+    from glasshouse.quality.learning import compare_models
+
+    scores = {
+        "head": {"mAP_50_95": 0.4, "mAP_50": 0.6, "accuracy": 0.9, "mean_iou": 0.5},
+        "kept": {"mAP_50_95": 0.5, "mAP_50": 0.7, "accuracy": 0.8, "mean_iou": 0.6},
+    }
+    compared = compare_models(tabulate_scores(scores, "valid"))
+    assert compared["metric"].tolist() == [MAIN_SCORE["localize"]]
+    assert compared[["head", "kept"]].to_numpy().tolist() == [[0.4, 0.5]]

@@ -18,11 +18,13 @@ import numpy as np
 import pytest
 
 from glasshouse.models.backbones import csp_compact
-from glasshouse.models.heads import anchor_free, classify
+from glasshouse.models.catalog import find_part
 from glasshouse.models.necks import none, top_down
 
 SIDE, CLASSES, STEPS = 64, 3, 3
-TASKS = ("detect", "classify")
+HEADS = ("anchor_free", "classify", "fcn_grid", "localize", "sliding")
+# A fresh sliding window is sure of nothing: no threshold, and no large steps.
+OPTIONS: dict[str, dict[str, Any]] = {"sliding": {"objectness": 0.0, "margin": 0.0, "box_weight": 0.2}}
 JAX = importlib.util.find_spec("jax")
 
 pytestmark = [
@@ -34,16 +36,15 @@ pytestmark = [
 ]
 
 
-def build(task: str) -> Any:
+def build(head: str) -> Any:
     from glasshouse.models.network import build_network
 
     model: Any = SimpleNamespace(
-        task=task,
         backbone=csp_compact.Params(name="csp_compact", weights="none"),
-        neck=top_down.Params(name="top_down", channels=16) if task == "detect" else none.Params(name="none"),
-        head=(anchor_free if task == "detect" else classify).Params(
-            name="anchor_free" if task == "detect" else "classify"
-        ),
+        neck=none.Params(name="none")
+        if head == "classify"
+        else top_down.Params(name="top_down", channels=16),
+        head=find_part("heads", head).Params(name=head, **OPTIONS.get(head, {})),
     )
     return build_network(model, height_px=SIDE, width_px=SIDE, classes=CLASSES)
 
@@ -83,14 +84,14 @@ def train(network: Any, folder: Path) -> list[dict[str, Any]]:
     )
 
 
-def record(task: str, folder: Path, weights: Path) -> None:
-    """Everything that the backends are compared by, to folder/TASK.npz; the first one writes the weights."""
+def record(head: str, folder: Path, weights: Path) -> None:
+    """Everything that the backends are compared by, to folder/HEAD.npz; the first one writes the weights."""
     import keras
 
     from glasshouse.models.inference import build_inference
 
     keras.utils.set_random_seed(1)
-    network = build(task)
+    network = build(head)
     if weights.is_file():
         network.full.load_weights(weights)
     else:
@@ -103,12 +104,12 @@ def record(task: str, folder: Path, weights: Path) -> None:
     found["losses"] = np.array([row["loss"] for row in history])
     found |= {f"trained_{name}": value for name, value in network.full(pixels).items()}
     arrays = {name: keras.ops.convert_to_numpy(value) for name, value in found.items()}
-    np.savez(folder / f"{task}.npz", **arrays)
+    np.savez(folder / f"{head}.npz", **arrays)
 
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, dict[str, np.ndarray]]]:
-    """Backend -> task -> arrays."""
+    """Backend -> head -> arrays."""
     assert JAX is not None and JAX.origin is not None
     place = tmp_path_factory.mktemp("backends")
     folders = {backend: place / backend for backend in ("tensorflow", "jax")}
@@ -118,7 +119,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, di
             "import runpy, sys; from pathlib import Path\n"
             f"record = runpy.run_path({__file__!r})['record']\n"
             f"folder, place = Path({str(folder)!r}), Path({str(place)!r})\n"
-            f"for task in {TASKS!r}: record(task, folder, place / (task + '.weights.h5'))"
+            f"for head in {HEADS!r}: record(head, folder, place / (head + '.weights.h5'))"
         )
         path = [str(Path(__file__).parents[2] / "src"), str(Path(JAX.origin).parents[1])]
         environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": os.pathsep.join(path)}
@@ -126,14 +127,14 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, di
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=500)
         assert done.returncode == 0, done.stderr[-3000:]
     return {
-        backend: {task: dict(np.load(folder / f"{task}.npz")) for task in TASKS}
+        backend: {head: dict(np.load(folder / f"{head}.npz")) for head in HEADS}
         for backend, folder in folders.items()
     }
 
 
-@pytest.mark.parametrize("task", TASKS)
-def test_the_networks_say_the_same(recorded: Any, task: str) -> None:
-    ours, theirs = recorded["tensorflow"][task], recorded["jax"][task]
+@pytest.mark.parametrize("head", HEADS)
+def test_the_networks_say_the_same(recorded: Any, head: str) -> None:
+    ours, theirs = recorded["tensorflow"][head], recorded["jax"][head]
     assert ours.keys() == theirs.keys()
     raw = [name for name in ours if name.startswith("raw_")]
     assert raw
@@ -142,19 +143,19 @@ def test_the_networks_say_the_same(recorded: Any, task: str) -> None:
         np.testing.assert_allclose(theirs[name], ours[name], rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("task", TASKS)
-def test_the_predictions_are_the_same(recorded: Any, task: str) -> None:
-    ours, theirs = recorded["tensorflow"][task], recorded["jax"][task]
+@pytest.mark.parametrize("head", HEADS)
+def test_the_predictions_are_the_same(recorded: Any, head: str) -> None:
+    ours, theirs = recorded["tensorflow"][head], recorded["jax"][head]
     for name in [name for name in ours if name.startswith("said_")]:
         assert theirs[name].dtype == ours[name].dtype
         np.testing.assert_allclose(theirs[name], ours[name], rtol=1e-4, atol=1e-3, err_msg=name)
-    if task == "detect":
+    if "said_valid" in ours:
         assert (ours["said_valid"] > 0).all()
 
 
-@pytest.mark.parametrize("task", TASKS)
-def test_the_networks_learn_the_same(recorded: Any, task: str) -> None:
-    ours, theirs = recorded["tensorflow"][task]["losses"], recorded["jax"][task]["losses"]
+@pytest.mark.parametrize("head", HEADS)
+def test_the_networks_learn_the_same(recorded: Any, head: str) -> None:
+    ours, theirs = recorded["tensorflow"][head]["losses"], recorded["jax"][head]["losses"]
     assert len(theirs) == STEPS
     assert np.isfinite(theirs).all()
     # A detector's targets move with what it predicts, so its loss need not fall at every single step.
@@ -162,7 +163,7 @@ def test_the_networks_learn_the_same(recorded: Any, task: str) -> None:
     # The second loss is of weights that one step has changed: gradients and optimizer agree. Later ones part:
     # Adam's first steps divide every gradient by itself, rounding errors too.
     np.testing.assert_allclose(theirs[:2], ours[:2], rtol=1e-3)
-    for name in [name for name in recorded["jax"][task] if name.startswith("trained_")]:
-        before, after = recorded["jax"][task][name.replace("trained", "raw")], recorded["jax"][task][name]
+    for name in [name for name in recorded["jax"][head] if name.startswith("trained_")]:
+        before, after = recorded["jax"][head][name.replace("trained", "raw")], recorded["jax"][head][name]
         assert np.isfinite(after).all()
         assert np.abs(after - before).max() > 0.01

@@ -198,6 +198,8 @@ def test_layer_in_a_model_survives_saving_and_half_precision(tmp_path: Any) -> N
         ({"score_threshold": -0.1}, "score_threshold parameter"),
         ({"max_detections": 0}, "max_detections parameter of NonMaxSuppression must be at least 1. Got 0"),
         ({"pre_nms_top_k": 0}, "pre_nms_top_k parameter"),
+        ({"soft_sigma": -0.5}, "soft_sigma parameter of NonMaxSuppression must be at least 0. Got -0.5"),
+        ({"soft_sigma": float("nan")}, "soft_sigma parameter"),
     ],
 )
 def test_impossible_settings_are_refused(setting: dict[str, Any], message: str) -> None:

@@ -23,7 +23,7 @@ NECKS: dict[str, tuple[dict[str, Any], tuple[int, int, int]]] = {
     "none": ({}, (24, 32, 40)),
     "top_down": ({"channels": 8}, (8, 8, 8)),
 }
-HEADS = ("anchor_free", "classify")
+HEADS = ("anchor_free", "classify", "fcn_grid", "localize", "sliding")
 
 
 def test_every_part_stands_here() -> None:
@@ -96,7 +96,7 @@ def test_a_head_has_outputs_targets_losses_and_decoding(name: str) -> None:
         assert np.isfinite(np.asarray(value)).all()
         assert (np.asarray(value) >= 0).all()
     assert all(len(value) == 2 for value in head.decode(raw).values())
-    assert part.Params.task in ("detect", "classify")
+    assert part.Params.task in ("detect", "localize", "classify")
 
 
 @pytest.mark.parametrize("kind", ["backbone", "neck", "head"])

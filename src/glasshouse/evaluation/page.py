@@ -22,18 +22,24 @@ READS = ("src/glasshouse/evaluation/templates",)
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_CURVES = 8  # as many colours as the page tells apart
 
+DETECTION_SCORES = {
+    "mAP_50_95": "mean average precision over IoU 0.50 to 0.95: found, and tightly boxed",
+    "mAP_50": "mean average precision where IoU 0.5 counts as found",
+    "mAP_75": "the same at IoU 0.75",
+    "mean_iou": "IoU of each object with its best box shown, 0 when missed",
+    "AR_1": "objects found by the 1 best box of a class",
+    "AR_10": "by the 10 best",
+    "AR_100": "by the 100 best",
+    "mAP_small": "objects up to 32 x 32 px",
+    "mAP_medium": "up to 96 x 96 px",
+    "mAP_large": "larger",
+}
 SCORES = {
-    "detect": {
-        "mAP_50_95": "mean average precision over IoU 0.50 to 0.95: found, and tightly boxed",
-        "mAP_50": "mean average precision where IoU 0.5 counts as found",
-        "mAP_75": "the same at IoU 0.75",
-        "mean_iou": "IoU of each object with its best box shown, 0 when missed",
-        "AR_1": "objects found by the 1 best box of a class",
-        "AR_10": "by the 10 best",
-        "AR_100": "by the 100 best",
-        "mAP_small": "objects up to 32 x 32 px",
-        "mAP_medium": "up to 96 x 96 px",
-        "mAP_large": "larger",
+    "detect": DETECTION_SCORES,
+    "localize": {
+        "accuracy": "pictures whose surest box has the class of the largest object",
+        "mean_iou": "IoU of the surest box with the largest object, 0 without a box",
+        **{key: words for key, words in DETECTION_SCORES.items() if key != "mean_iou"},
     },
     "classify": {
         "accuracy": "pictures whose surest class is the true one",
@@ -44,8 +50,22 @@ SCORES = {
         "calibration_error": "gap between confidence and accuracy; 0 is best",
     },
 }
-HEADLINES = {"detect": ("mAP_50", "mAP_50_95"), "classify": ("accuracy", "macro_f1")}
-CLASS_SCORES = {"detect": ("AP_50_95", "AP_50", "AR_100"), "classify": ("f1", "precision", "recall")}
+HEADLINES = {
+    "detect": ("mAP_50", "mAP_50_95"),
+    "localize": ("accuracy", "mean_iou"),
+    "classify": ("accuracy", "macro_f1"),
+}
+CLASS_SCORES = {
+    "detect": ("AP_50_95", "AP_50", "AR_100"),
+    "localize": ("AP_50_95", "AP_50", "AR_100"),
+    "classify": ("f1", "precision", "recall"),
+}
+KINDS = {"detect": "detector", "localize": "localiser", "classify": "classifier"}
+COUNTS = {
+    "pictures_with_several_objects": "only the largest object of each is scored by accuracy and mean_iou",
+    "pictures_without_objects": "left out of accuracy and mean_iou",
+    "objects_without_target": "the head's targets have no place for them",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +102,9 @@ def render_page(
     environment.filters.update(score=score_words, plain=plain_words)
     final = list(results)[-1]
     return environment.get_template("index.html.jinja").render(
-        task=task,
+        kind=KINDS[task],
+        has_boxes=task != "classify",
+        count_rows=[(key, words) for key, words in COUNTS.items() if key in metrics[final].get("counts", {})],
         model=model,
         final=final,
         metrics=metrics,

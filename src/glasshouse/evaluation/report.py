@@ -37,7 +37,7 @@ def write_report(
 
     Args:
         folder: where to; files of an earlier run are written over.
-        task: "detect" or "classify".
+        task: "detect", "localize" or "classify".
         splits: name -> tables, in the order to show them; the last one (test) is the one that counts: verdict
             and gallery are its.
         histories: phase (train_head, fine_tune) -> one row an epoch.

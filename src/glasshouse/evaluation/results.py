@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from glasshouse.evaluation.coco_files import CocoArrays, coco_arrays
 from glasshouse.metrics.classification import classification_scores, predicted_labels
 from glasshouse.metrics.confusion import confusion_matrix, confusion_pairs, pair_boxes
 from glasshouse.metrics.detection import detection_scores, interpolated_precision
+from glasshouse.metrics.localization import localization_scores
 from glasshouse.metrics.matching import match_detections
 from glasshouse.metrics.overlap import Floats, Ints
 
@@ -28,14 +29,17 @@ class SplitTables:
         images: image_id, file_name, label, width_px, height_px (original).
         objects: boxes in pixels of the original pictures.
         categories: every class.
-        predictions: detect: image_id, category_id, score, x_min_px, y_min_px, x_max_px, y_max_px in pixels of
-            the original pictures; classify: image_id, probabilities (list of one number a category).
+        predictions: detect and localize: image_id, category_id, score, x_min_px, y_min_px, x_max_px, y_max_px
+            in pixels of the original pictures; classify: image_id, probabilities (list of one number a
+            category).
+        without_target: objects that the head's targets have no place for; None where it has for all.
     """
 
     images: pd.DataFrame
     objects: pd.DataFrame
     categories: pd.DataFrame
     predictions: pd.DataFrame
+    without_target: int | None = None
 
     @classmethod
     def of(
@@ -45,11 +49,12 @@ class SplitTables:
         objects: pd.DataFrame,
         categories: pd.DataFrame,
         predictions: pd.DataFrame,
+        without_target: int | None = None,
     ) -> SplitTables:
         """The rows of the given pictures out of the whole raw tables, by rising image_id."""
         chosen = images[images["image_id"].isin(image_ids)].sort_values("image_id", ignore_index=True)
         theirs = objects[objects["image_id"].isin(image_ids)].sort_values("object_id", ignore_index=True)
-        return cls(chosen, theirs, categories, predictions)
+        return cls(chosen, theirs, categories, predictions, without_target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,8 @@ def evaluate_detection(
         seed=seed,
         matches=matches,
     )
+    if tables.without_target is not None:
+        scores["counts"] = {"objects_without_target": tables.without_target}
     shown = CocoArrays(
         arrays.objects, arrays.detections.above(gallery_score), arrays.picture_ids, arrays.categories
     )
@@ -119,6 +126,18 @@ def evaluate_detection(
         cases=detection_cases(tables.images, shown, pairs),
         arrays=arrays,
     )
+
+
+def add_localization(result: SplitResult, bootstrap_rounds: int, seed: int) -> SplitResult:
+    """The detection scores of a localiser with its own before them: of the surest box of each picture."""
+    assert result.arrays is not None
+    arrays = result.arrays
+    own = localization_scores(
+        arrays.objects, arrays.detections, arrays.picture_ids, bootstrap_rounds=bootstrap_rounds, seed=seed
+    )
+    merged = {key: {**own[key], **result.scores.get(key, {})} for key in ("counts", "ci95")}
+    merged["protocol"] = {**result.scores["protocol"], **own["protocol"]}
+    return replace(result, scores={**own, **result.scores, **own, **merged})
 
 
 def evaluate_classification(tables: SplitTables, *, bootstrap_rounds: int, seed: int) -> SplitResult:
@@ -169,13 +188,15 @@ def _probabilities(tables: SplitTables) -> Floats:
 def evaluate_split(
     task: str, tables: SplitTables, *, gallery_score: float, bootstrap_rounds: int, seed: int
 ) -> SplitResult:
-    """Score one split of a model whose task is "detect" or "classify"."""
-    if task == "detect":
-        return evaluate_detection(
+    """Score one split of a model whose task is "detect", "localize" or "classify"."""
+    if task in ("detect", "localize"):
+        result = evaluate_detection(
             tables, gallery_score=gallery_score, bootstrap_rounds=bootstrap_rounds, seed=seed
         )
+        return result if task == "detect" else add_localization(result, bootstrap_rounds, seed)
     if task == "classify":
         return evaluate_classification(tables, bootstrap_rounds=bootstrap_rounds, seed=seed)
     raise ValueError(
-        f"The task parameter of evaluate_split must be 'detect' or 'classify'. Got {task!r} instead."
+        "The task parameter of evaluate_split must be 'detect', 'localize' or 'classify'. "
+        f"Got {task!r} instead."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from glasshouse.evaluation.predict import compile_predict, predict_classes, predict_objects
@@ -25,23 +26,37 @@ def predict_splits(
         network: trained.
         splits: by name.
         raw: truth, in pixels of the original pictures.
-        task: detect or classify.
+        task: detect, localize or classify.
         evaluate: the block of the parameters.
     """
     predict = compile_predict(build_inference(network, evaluate))
 
     def run(prepared: Prepared) -> pd.DataFrame:
-        if task == "detect":
+        if task != "classify":
             return predict_objects(predict, prepared, evaluate.batch_size)
         rows = predict_classes(predict, prepared, evaluate.batch_size).tolist()
         return pd.DataFrame({"image_id": prepared.images["image_id"].to_numpy(), "probabilities": rows})
 
     return {
         name: SplitTables.of(
-            part.images["image_id"].to_numpy(), raw.images, raw.objects, raw.categories, run(part)
+            part.images["image_id"].to_numpy(),
+            raw.images,
+            raw.objects,
+            raw.categories,
+            run(part),
+            count_lost(network, part),
         )
         for name, part in splits.items()
     }
+
+
+def count_lost(network: Network, prepared: Prepared) -> int | None:
+    """Objects of a split that the head's targets have no place for; None where the head has for all."""
+    count = getattr(network.head, "count_lost", None)
+    if count is None:
+        return None
+    boxes, labels = prepared.labels()
+    return int(np.asarray(count({"boxes": boxes, "labels": labels})).sum())
 
 
 def gather_tables(

@@ -15,13 +15,15 @@ from glasshouse.inputs.prepared import Prepared
 from glasshouse.metrics.bootstrap import mean_known
 from glasshouse.metrics.classification import accuracy
 from glasshouse.metrics.detection import AT_50, average_precision
+from glasshouse.metrics.localization import judge_surest
 from glasshouse.metrics.matching import match_detections
 from glasshouse.models.inference import build_inference
 from glasshouse.models.network import Network
 from glasshouse.tables.schema import BOX_COLUMNS
 
 Scores = dict[str, float]
-MAIN_SCORE = {"detect": "mAP_50_95", "classify": "accuracy"}  # by which models of a task are compared
+# By which models of a task are compared. Of the localiser's, the one that wants class and box right together.
+MAIN_SCORE = {"detect": "mAP_50_95", "localize": "mAP_50_95", "classify": "accuracy"}
 
 
 def score_split(predict: Predict, prepared: Prepared, task: str, batch_size: int) -> Scores:
@@ -30,19 +32,23 @@ def score_split(predict: Predict, prepared: Prepared, task: str, batch_size: int
     Args:
         predict: the inference model as a function of pixels.
         prepared: the split.
-        task: detect or classify.
+        task: detect, localize or classify.
         batch_size: pictures predicted at once.
 
     Returns:
-        detect: mAP_50_95 and mAP_50, by the same code as the full report. classify: accuracy.
+        detect: mAP_50_95 and mAP_50, by the same code as the full report. localize: these, accuracy and
+        mean_iou. classify: accuracy.
     """
     if task == "classify":
         return score_probabilities(predict_classes(predict, prepared, batch_size), prepared)
-    return score_detections(predict_objects(predict, prepared, batch_size), prepared)
+    return score_detections(predict_objects(predict, prepared, batch_size), prepared, task)
 
 
-def score_detections(predictions: pd.DataFrame, prepared: Prepared) -> Scores:
-    """mAP_50_95 and mAP_50 of detections in original pixels against the split's own boxes."""
+def score_detections(predictions: pd.DataFrame, prepared: Prepared, task: str = "detect") -> Scores:
+    """mAP_50_95 and mAP_50 of detections in original pixels against the split's own boxes.
+
+    For the task localize also accuracy and mean_iou of each picture's surest box.
+    """
     rows = prepared.objects["image_id"].map(prepared.images.set_index("image_id")["row"]).to_numpy(np.int64)
     truth = prepared.objects.copy()
     truth[BOX_COLUMNS] = prepared.to_original(rows, truth[BOX_COLUMNS].to_numpy())
@@ -51,7 +57,11 @@ def score_detections(predictions: pd.DataFrame, prepared: Prepared) -> Scores:
     precision = average_precision(
         match_detections(arrays.objects, arrays.detections, arrays.picture_ids, categories)
     )
-    return {"mAP_50_95": float(mean_known(precision)), "mAP_50": float(mean_known(precision[:, AT_50]))}
+    scores = {"mAP_50_95": float(mean_known(precision)), "mAP_50": float(mean_known(precision[:, AT_50]))}
+    if task != "localize":
+        return scores
+    surest = judge_surest(arrays.objects, arrays.detections, arrays.picture_ids)
+    return scores | {"accuracy": surest.accuracy, "mean_iou": surest.mean_iou}
 
 
 def score_probabilities(probabilities: NDArray[np.float64], prepared: Prepared) -> Scores:
@@ -65,7 +75,7 @@ def score_trivial(train: Prepared, prepared: Prepared, task: str) -> Scores:
     Args:
         train: where it learns class and box.
         prepared: where it is scored.
-        task: detect or classify.
+        task: detect, localize or classify.
 
     Raises:
         ValueError: there is no object to learn from.
@@ -87,7 +97,7 @@ def score_trivial(train: Prepared, prepared: Prepared, task: str) -> Scores:
         category_id=int(objects["category_id"].mode()[0]),
         score=0.5,
     )
-    return score_detections(guesses, prepared)
+    return score_detections(guesses, prepared, task)
 
 
 def make_validator(network: Network, prepared: Prepared, task: str, evaluate: Any) -> Callable[[], Scores]:

@@ -8,6 +8,10 @@ A head's module may also hold `learn_priors(params, boxes_xyxy_px, size, seed) -
 from the training boxes (N, 4) in pictures of `size` (height, width) before it is built, such as anchors, in
 plain JSON values. `Head` then takes it as `priors`; the network's file keeps it, so that every later stage
 builds the same.
+
+A `Head` may have two methods more. `scan(full, pixels) -> predictions` stands in for `decode(full(pixels))`
+in the network that people use, for a head that looks at a picture more than once. `count_lost(labels) ->
+(B,)` says how many objects of each picture its targets have no place for.
 """
 
 from __future__ import annotations

@@ -20,7 +20,11 @@ def build_inference(network: Network, evaluate: Evaluate) -> Any:
     from glasshouse.models.layers.nms import NonMaxSuppression
 
     pixels = keras.Input(network.full.input_shape[1:], name="pixels", dtype="float32")
-    decoded = Decode(network.head, name="decode")(network.full(pixels))
+    scan = getattr(network.head, "scan", None)
+    if scan is None:
+        decoded = Decode(network.head, name="decode")(network.full(pixels))
+    else:
+        decoded = scan(network.full, pixels)
     if "boxes" in decoded:
         suppress = NonMaxSuppression(
             score_threshold=evaluate.score_threshold,

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from glasshouse.models.contracts import Tensors
+from glasshouse.models.layers.pooled import Pool, pool_features
 from glasshouse.models.lazy import keras, ops
 from glasshouse.params import Strict
 
@@ -18,6 +19,7 @@ class Params(Strict):
     neck: ClassVar[str] = "either"
 
     name: Literal["classify"]
+    pool: Pool = "average"
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)  # share of the pooled features
     label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
 
@@ -35,9 +37,7 @@ class Head:
 
     def build(self, features: Tensors) -> Tensors:
         """Pool the coarsest level (B, H, W, F) and classify it."""
-        x = keras.layers.GlobalAveragePooling2D(name="head_pool")(features[max(features)])  # (B, F)
-        if self.params.dropout:
-            x = keras.layers.Dropout(self.params.dropout, name="head_dropout")(x)
+        x = pool_features(features[max(features)], self.params.pool, self.params.dropout)
         return {"logits": keras.layers.Dense(self.classes, dtype="float32", name="logits")(x)}
 
     def encode(self, labels: Tensors) -> Tensors:
