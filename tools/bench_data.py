@@ -143,7 +143,7 @@ def compare_all_pairs(count: int) -> int:
 
 def bench_annotations() -> list[Row]:
     """Reading 100,000 rows of annotations and splitting their 20,000 pictures, against csv's bare rows."""
-    from glasshouse.sources.readers import csv as reader
+    from glasshouse.readers import csv as reader
     from glasshouse.tables.schema import build_frame
     from glasshouse.tables.split import split_pictures
 

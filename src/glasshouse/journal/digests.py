@@ -46,7 +46,7 @@ class Digests:
         """DVC's digest of a folder: MD5 of the JSON list of (md5, relpath), sorted by relpath."""
         paths = sorted(self._files_below(folder), key=lambda path: path.relative_to(folder).as_posix())
         listing = [
-            {"md5": self._file_digest(path), "relpath": path.relative_to(folder).as_posix()} for path in paths
+            {"md5": self._try_digest(path), "relpath": path.relative_to(folder).as_posix()} for path in paths
         ]
         text = json.dumps(listing, sort_keys=True)
         return f"{hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()}.dir"
@@ -67,6 +67,13 @@ class Digests:
             path = self._root / ".dvcignore"
             self._ignored = GitIgnoreSpec.from_lines(path.read_text().splitlines() if path.is_file() else [])
         return self._ignored
+
+    def _try_digest(self, path: Path) -> str | None:
+        """None for a file that cannot be read: DVC has no digest of such a folder, but a stage goes on."""
+        try:
+            return self._file_digest(path)
+        except OSError:
+            return None
 
     def _file_digest(self, path: Path) -> str:
         status = path.stat()

@@ -91,8 +91,8 @@ def unpack(archive: Path, sha256: str, name: str = "") -> Path:
         except DAMAGE as error:
             raise target.damage(error) from error
         except OSError as error:
-            if error.errno is not None:
-                raise
+            if error.errno is not None:  # `write` does not say where the disk is full
+                raise OSError(error.errno, error.strerror, error.filename or str(folder)) from error
             raise target.damage(error) from error  # bz2 reports damage so
         if not target.names:
             raise target.fault("is empty")

@@ -69,7 +69,8 @@ class Table:
             self.repair("byte_order_mark", "begins with a byte order mark, which was passed over")
         if self.delimiter != ",":
             self.repair(
-                "delimiter", f"{DELIMITERS[self.delimiter]} between the columns were taken for commas"
+                "delimiter",
+                f"has {DELIMITERS[self.delimiter]} between the columns, which were taken for commas",
             )
 
     def open_lines(self) -> io.StringIO:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
@@ -56,7 +54,7 @@ def write_raw(source: Source, folder: Path) -> None:
     names = source.categories
     if len(set(names)) != len(names):
         raise SourceError(f"The data source names a category twice: {', '.join(names)}.")
-    with name_folder_in_errors(folder), replace_folder(folder) as place, ExitStack() as files:
+    with replace_folder(folder) as place, ExitStack() as files:
         tables = {table: files.enter_context(TableWriter(table, place)) for table in TABLES}
         shards = files.enter_context(ShardWriter(place))
         collector = Collector(source, tables, shards)
@@ -64,17 +62,6 @@ def write_raw(source: Source, folder: Path) -> None:
         for example, seen in map_in_order(inspect_picture, bar):
             collector.take(example, seen)
         collector.finish()
-
-
-@contextmanager
-def name_folder_in_errors(folder: Path) -> Iterator[None]:
-    """Arrow's errors of the disk do not say where."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno is None or error.filename is not None:
-            raise
-        raise OSError(error.errno, os.strerror(error.errno), str(folder)) from error
 
 
 def inspect_picture(example: Example) -> Seen | str:

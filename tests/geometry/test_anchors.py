@@ -1,0 +1,129 @@
+"""Anchors from data and default boxes: worked examples, laws of the k-means, real blood cells."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from glasshouse.geometry.anchors import (
+    choose_count,
+    compare_counts,
+    compute_shape_iou,
+    fit_anchors,
+    lay_boxes,
+    meet_anchors,
+    shape_default_boxes,
+)
+from glasshouse.geometry.boxes import compute_iou_matrix
+
+lengths = st.floats(0.5, 200)
+shapes = st.lists(st.tuples(lengths, lengths), min_size=1, max_size=40).map(np.array)
+
+
+def draw_three_kinds(count: int = 300) -> np.ndarray:
+    """Small squares, wide and tall boxes, each spread by a tenth."""
+    rng = np.random.default_rng(0)
+    kinds = np.array([[10.0, 10], [60, 20], [30, 90]])
+    return kinds[np.arange(count) % 3] * np.exp(rng.normal(0, 0.1, (count, 2)))
+
+
+def test_overlap_of_shapes_by_hand() -> None:
+    # 10 x 10 and 20 x 5: shared 10 * 5 = 50, union 100 + 100 - 50; and 10 x 10 in 20 x 20: 100 / 400.
+    iou = compute_shape_iou([[10, 10]], [[20, 5], [20, 20], [10, 10]])
+    np.testing.assert_allclose(iou, [[1 / 3, 1 / 4, 1]])
+
+
+@given(shapes, shapes)
+def test_overlap_of_shapes_is_that_of_boxes_on_one_corner(one: np.ndarray, other: np.ndarray) -> None:
+    laid = [np.concatenate([np.zeros_like(each), each], axis=1) for each in (one, other)]
+    np.testing.assert_allclose(compute_shape_iou(one, other), compute_iou_matrix(*laid), rtol=1e-9)
+
+
+def test_three_kinds_are_found() -> None:
+    fit = fit_anchors(draw_three_kinds(), 3, seed=1)
+    np.testing.assert_allclose(fit.anchors_wh, [[10, 10], [60, 20], [30, 90]], rtol=0.03)
+    assert np.bincount(fit.nearest).tolist() == [100, 100, 100]
+    # Two logs of spread 0.1: the mean of exp(-|x| - |y|), about (1 - 0.08 + 0.005)^2.
+    assert fit.average_iou == pytest.approx(0.856, abs=0.01)
+
+
+@settings(max_examples=40, deadline=None)
+@given(shapes, st.integers(1, 6), st.integers(0, 100))
+def test_laws_of_a_fit(sides: np.ndarray, count: int, seed: int) -> None:
+    fit = fit_anchors(sides, count, seed)
+    assert fit.anchors_wh.shape == (count, 2)
+    assert (np.diff(fit.anchors_wh.prod(axis=1)) >= 0).all()
+    assert (fit.anchors_wh >= sides.min(axis=0)).all() and (fit.anchors_wh <= sides.max(axis=0)).all()
+    iou = compute_shape_iou(sides, fit.anchors_wh)
+    np.testing.assert_array_equal(fit.best_iou, iou.max(axis=1))
+    np.testing.assert_array_equal(iou[np.arange(len(sides)), fit.nearest], fit.best_iou)
+    again = fit_anchors(sides, count, seed)
+    np.testing.assert_array_equal(fit.anchors_wh, again.anchors_wh)
+    # Twice the size (exact in binary) is twice the anchors; x and y are alike.
+    np.testing.assert_array_equal(fit_anchors(2 * sides, count, seed).anchors_wh, 2 * fit.anchors_wh)
+    assert fit_anchors(sides[:, ::-1], count, seed).average_iou == pytest.approx(fit.average_iou)
+
+
+def test_as_many_anchors_as_shapes_meet_all_and_more_do_no_harm() -> None:
+    sides = np.array([[10.0, 10], [20, 5], [7, 30]]).repeat([1, 20, 300], axis=0)
+    for count in (3, 5):
+        fit = fit_anchors(sides, count, seed=0)
+        assert fit.average_iou == 1.0
+        assert {tuple(pair) for pair in fit.anchors_wh.tolist()} == {(10, 10), (20, 5), (7, 30)}
+
+
+def test_near_the_best_of_all_choices() -> None:
+    """Against the best 2 of 24 boxes by trying all pairs: centres need not be boxes, so it may be better."""
+    sides = draw_three_kinds(24)
+    best = max(meet_anchors(sides, list(pair)).average_iou for pair in itertools.combinations(sides, 2))
+    assert fit_anchors(sides, 2, seed=3).average_iou > best - 0.005
+
+
+def test_the_fit_beats_random_boxes_and_even_grids() -> None:
+    sides = draw_three_kinds()
+    rng = np.random.default_rng(5)
+    random = [meet_anchors(sides, rng.choice(sides, 6, replace=False)).average_iou for _ in range(20)]
+    assert fit_anchors(sides, 6, seed=0).average_iou > max(random)
+
+
+@pytest.mark.parametrize(
+    ("sides", "count", "words"),
+    [
+        (np.zeros((0, 2)), 3, r"must be \(N, 2\), N at least 1. Got \(0, 2\)"),
+        (np.ones((4, 4)), 3, r"Got \(4, 4\)"),
+        (np.ones((4, 2)), 0, "at least 1. Got 0"),
+        (np.array([[1, 1], [0, 5], [2, np.nan]]), 1, "above 0. Got 2 boxes"),
+    ],
+)
+def test_what_has_no_anchors_is_refused(sides: np.ndarray, count: int, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        fit_anchors(sides, count, seed=0)
+
+
+def test_a_count_is_chosen_where_the_curve_flattens() -> None:
+    curve = compare_counts(draw_three_kinds(), (1, 2, 3, 4, 6), seed=0)
+    assert list(curve) == [1, 2, 3, 4, 6]
+    assert curve[1] < curve[2] < curve[3] < curve[6]
+    assert choose_count(curve, gain=0.05) == 3
+    assert choose_count(curve, gain=0.0) == 6
+    assert choose_count({9: 0.7}, gain=0.02) == 9
+
+
+def test_laid_boxes_stand_cell_by_cell() -> None:
+    # 16 x 32 px: stride 8 has 2 rows of 4 cells, stride 16 one row of 2.
+    laid = lay_boxes(16, 32, [8, 16], [np.array([[4, 6], [10, 2]]), np.array([[20, 20]])])
+    assert laid.shape == (2 * 4 * 2 + 2, 4)
+    assert laid[:3].tolist() == [[4, 4, 4, 6], [4, 4, 10, 2], [12, 4, 4, 6]]
+    assert laid[8].tolist() == [4, 12, 4, 6]  # the second row of cells
+    assert laid[-2:].tolist() == [[8, 8, 20, 20], [24, 8, 20, 20]]
+
+
+def test_default_shapes_by_hand() -> None:
+    fine, coarse = shape_default_boxes([0.25, 0.81], [4.0])
+    # Squares of 0.25 and sqrt(0.25 * 0.81) = 0.45; ratio 4: 0.25 * 2 by 0.25 / 2, and upright.
+    np.testing.assert_allclose(fine, [[0.25, 0.25], [0.45, 0.45], [0.5, 0.125], [0.125, 0.5]])
+    np.testing.assert_allclose(coarse[:2], [[0.81, 0.81], [0.9, 0.9]])  # the last: sqrt(0.81 * 1)
