@@ -11,7 +11,7 @@ from typing import Any
 from glasshouse.tracking.outcome import METRICS
 
 REPORT = Path("reports/evaluate/index.html")
-SCORES = {"mAP_50": "mAP@0.5", "mAP_50_95": "mAP@[.5:.95]", "accuracy": "accuracy"}
+SCORES = {"mAP_50": "mAP@0.5", "mAP_50_95": "mAP@[.5:.95]", "accuracy": "accuracy", "mean_iou": "mean IoU"}
 
 
 def show(_options: Namespace) -> int:

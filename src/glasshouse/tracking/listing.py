@@ -9,7 +9,7 @@ from glasshouse.journal.pipeline import PARAMS, look_up, read_yaml
 from glasshouse.tracking.mirror import KIND, STATE
 from glasshouse.tracking.store import AFTERWARDS, connect, locate_store, spoken
 
-SCORES = ("mAP_50_95", "mAP_50", "accuracy")
+SCORES = ("mAP_50_95", "mAP_50", "accuracy", "mean_iou")
 
 
 def list_runs(root: Path, limit: int) -> list[str]:

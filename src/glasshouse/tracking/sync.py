@@ -30,7 +30,7 @@ ARTIFACTS, WHOLE, COMMIT, DIRTY = (
     "glasshouse.commit",
     "glasshouse.dirty",
 )
-HEADLINES = ("mAP_50_95", "mAP_50", "accuracy")  # of the scores that a model's version carries
+HEADLINES = ("mAP_50_95", "mAP_50", "accuracy", "mean_iou")  # of the scores that a model's version carries
 
 
 @dataclass(slots=True)

@@ -46,10 +46,10 @@ def fine_tune(
     main_score = next(iter(before := validate()))
     head_weights = [weight.numpy() for weight in network.full.weights]
     freeze(network, params.unfreeze_from, batch_norm=params.batch_norm)
-    has_boxes = pictures.label is None
+    may_compose = pictures.label is None and not getattr(network.head, "one_object", False)
 
     def composed(epoch: int) -> bool:
-        return has_boxes and epoch < params.epochs - augment.mosaic_off_epochs
+        return may_compose and epoch < params.epochs - augment.mosaic_off_epochs
 
     stream = TrainingStream(pictures, params.batch_size, seed, augment, composed, network.head.encode, fill)
     steps = stream.steps

@@ -1,4 +1,4 @@
-"""Per-class greedy non-maximum suppression that every export format can carry.
+"""Per-class non-maximum suppression, hard or soft, that every export format can carry.
 
 Written in plain `keras.ops` (TensorFlow and JAX backends) with built-in operators only, so that it converts
 to LiteRT without Flex operators and to ONNX without custom ones.
@@ -11,6 +11,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from glasshouse.models.layers.soft_nms import soften
+
 
 def suppress(
     boxes_xyxy_px: Any,
@@ -19,21 +21,23 @@ def suppress(
     iou_threshold: float = 0.6,
     max_detections: int = 100,
     pre_nms_top_k: int = 300,
+    soft_sigma: float = 0.0,
 ) -> dict[str, Any]:
     """Greedy non-maximum suppression within each class.
 
     Candidates are (anchor, class) pairs, so one box may be kept for several classes. The `pre_nms_top_k` best
     of a picture are visited by falling score, ties by rising `anchor * C + class`; each is kept unless a kept
     one of its class overlaps it by more than `iou_threshold`. The result is that of the sequential algorithm,
-    exactly.
+    exactly. With a `soft_sigma` above 0 nothing is dropped for its overlap: see `soften`.
 
     Args:
         boxes_xyxy_px: (B, A, 4) or (A, 4) float, x_min, y_min, x_max, y_max; A must be static.
         scores: (B, A, C) or (A, C) float in 0..1; C must be static. NaN counts as below the threshold.
         score_threshold: candidates with a lower score are dropped.
-        iou_threshold: intersection over union in 0..1; only a larger one suppresses.
+        iou_threshold: intersection over union in 0..1; only a larger one suppresses. Unused where soft.
         max_detections: K, rows of the result.
         pre_nms_top_k: how many candidates of a picture are looked at, all classes together.
+        soft_sigma: 0 for hard suppression, else the width of soft suppression's penalty; 0.5 in its paper.
 
     Returns:
         `boxes` (B, K, 4) float32, `scores` (B, K) float32 falling, `labels` (B, K) int32, `valid` (B,) int32:
@@ -48,9 +52,14 @@ def suppress(
             iou_threshold,
             max_detections,
             pre_nms_top_k,
+            soft_sigma,
         )
         return {name: ops.squeeze(value, axis=0) for name, value in batch.items()}
     boxes, top_scores, labels = select_candidates(boxes_xyxy_px, scores, score_threshold, pre_nms_top_k)
+    if soft_sigma:
+        softened = soften(boxes, top_scores, labels, sigma=soft_sigma, rounds=max_detections)
+        keep = ops.cast(softened >= score_threshold, "float32")
+        return collect_kept(boxes, softened, labels, keep, max_detections)
     suppresses = find_rivals(boxes, labels, iou_threshold)
     keep = keep_greedily(suppresses, ops.cast(top_scores >= 0, "float32"))
     return collect_kept(boxes, top_scores, labels, keep, max_detections)
@@ -157,9 +166,10 @@ class NonMaxSuppression(keras.layers.Layer):
         iou_threshold: float = 0.6,
         max_detections: int = 100,
         pre_nms_top_k: int = 300,
+        soft_sigma: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        """Raises ValueError where a threshold lies outside 0..1 or a count is below 1."""
+        """Raises ValueError where a threshold lies outside 0..1, a count is below 1 or sigma below 0."""
         super().__init__(**{"trainable": False, "autocast": False, **kwargs})
         for name, share in (("score_threshold", score_threshold), ("iou_threshold", iou_threshold)):
             if not 0.0 <= share <= 1.0:
@@ -171,10 +181,15 @@ class NonMaxSuppression(keras.layers.Layer):
                 raise ValueError(
                     f"The {name} parameter of NonMaxSuppression must be at least 1. Got {count!r} instead."
                 )
+        if not soft_sigma >= 0.0:
+            raise ValueError(
+                f"The soft_sigma parameter of NonMaxSuppression must be at least 0. Got {soft_sigma} instead."
+            )
         self.score_threshold = score_threshold
         self.iou_threshold = iou_threshold
         self.max_detections = max_detections
         self.pre_nms_top_k = pre_nms_top_k
+        self.soft_sigma = soft_sigma
 
     def call(self, boxes_xyxy_px: Any, scores: Any) -> dict[str, Any]:
         """Suppresses; see `suppress` for shapes."""
@@ -185,6 +200,7 @@ class NonMaxSuppression(keras.layers.Layer):
             self.iou_threshold,
             self.max_detections,
             self.pre_nms_top_k,
+            self.soft_sigma,
         )
 
     def compute_output_spec(self, boxes_xyxy_px: Any, scores: Any) -> dict[str, keras.KerasTensor]:
@@ -205,4 +221,5 @@ class NonMaxSuppression(keras.layers.Layer):
             "iou_threshold": self.iou_threshold,
             "max_detections": self.max_detections,
             "pre_nms_top_k": self.pre_nms_top_k,
+            "soft_sigma": self.soft_sigma,
         }

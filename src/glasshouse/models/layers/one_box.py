@@ -45,6 +45,8 @@ class OneBox:
     only the objectness learns from it.
     """
 
+    one_object = True
+
     def __init__(
         self, options: OneBoxOptions, *, classes: int, height_px: int, width_px: int, objectness: bool
     ) -> None:
