@@ -69,6 +69,7 @@ ui: $(STAMP)  ## MLflow on http://127.0.0.1:5000 (PORT=... for another)
 
 bench: $(STAMP)  ## how long everything takes here
 	python tools/bench.py $(ARGS)
+	$(if $(ARGS),,python tools/bench_data.py)
 
 pretrain: $(STAMP)  ## rebuild the weights that ship with the project
 	glasshouse pretrain $(ARGS)

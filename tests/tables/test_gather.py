@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import json
 import os
 import struct
 import subprocess
@@ -280,3 +281,13 @@ def test_files_that_may_not_grow_leave_nothing_half_written(tmp_path: Path) -> N
     said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
     assert said.split() == [str(errno.EFBIG), str(tmp_path / "raw")]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_source_says_of_itself_is_kept(tmp_path: Path) -> None:
+    source = Listed([Example("a.jpg", encode(), "rose")])
+    write_raw(source, tmp_path / "plain")
+    assert (tmp_path / "plain/source.json").read_text() == "{}\n"
+    about = {"version": "1.0.0", "name": "flowers"}
+    source.about = about  # type: ignore[attr-defined]
+    write_raw(source, tmp_path / "told")
+    assert json.loads((tmp_path / "told/source.json").read_text()) == about

@@ -80,7 +80,10 @@ class LabelFault:
 
 
 class Source(Protocol):
-    """An ordered, repeatable collection: every iteration gives the same examples in the same order."""
+    """An ordered, repeatable collection: every iteration gives the same examples in the same order.
+
+    A source may have `about`, a dict of texts: its version and the like, kept in data/raw/source.json.
+    """
 
     @property
     def categories(self) -> tuple[str, ...]:

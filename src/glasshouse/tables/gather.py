@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from contextlib import ExitStack
 from dataclasses import astuple, dataclass, field
@@ -62,6 +63,14 @@ def write_raw(source: Source, folder: Path) -> None:
         for example, seen in map_in_order(inspect_picture, bar):
             collector.take(example, seen)
         collector.finish()
+        write_about(source, place / "source.json")
+
+
+def write_about(source: Source, path: Path) -> None:
+    """Write what a source says of itself, such as the version of a public data set; {} for nothing."""
+    about = getattr(source, "about", {})
+    text = json.dumps(about, indent=1, sort_keys=True, ensure_ascii=False)
+    path.write_text(f"{text}\n", encoding="utf-8")
 
 
 def inspect_picture(example: Example) -> Seen | str:

@@ -1,12 +1,11 @@
 """YOLO, first version: one grid of cells, two boxes with a confidence each and one class map a cell.
 
-After Redmon et al., "You Only Look Once", arXiv:1506.02640. Unlike there, classes and confidence are learnt
-by cross-entropy, and a cell can hold two objects: they share its class map and take a box each.
+After Redmon et al., "You Only Look Once", arXiv:1506.02640. As there, all losses are sums of squares of
+linear outputs. Unlike there, a cell can hold two objects: they share its class map and take a box each.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -17,13 +16,11 @@ from glasshouse.models.contracts import Tensors
 from glasshouse.models.layers.predictor import flat_predictor
 from glasshouse.models.layers.units import conv_unit
 from glasshouse.models.lazy import keras, ops
-from glasshouse.models.losses.elementwise import binary_cross_entropy
 from glasshouse.models.losses.task_aligned import pairwise_iou
 from glasshouse.params import Strict
 
 BOXES = 2  # a cell
 BOX_WEIGHT, EMPTY_WEIGHT = 5.0, 0.5  # lambda_coord, lambda_noobj: section 2.2
-UNSURE = math.log(0.01 / 0.99)  # log-odds of every confidence at the start
 
 
 class Params(Strict):
@@ -41,11 +38,10 @@ class Head:
     """Detector head.
 
     Raw outputs: `boxes` (B, G * 2, 4): centre in its cell, in cells, and the square roots of width and
-        height, in pictures; `confidence` (B, G * 2, 1): log-odds; `logits` (B, G, C). G counts cells row by
-        row.
+        height, in pictures; `confidence` (B, G * 2, 1); `classes` (B, G, C). G counts cells row by row.
     """
 
-    outputs = ("boxes", "confidence", "logits")
+    outputs = ("boxes", "confidence", "classes")
     terms = ("class", "box", "confidence")
 
     def __init__(self, params: Params, *, classes: int, height_px: int, width_px: int) -> None:
@@ -58,7 +54,10 @@ class Head:
         self.picture_xy_px = np.array([width_px, height_px], np.float32)
 
     def build(self, features: Tensors) -> Tensors:
-        """Put one branch on the chosen level (B, H, W, F)."""
+        """Put two branches on the chosen level (B, H, W, F): one for classes, one for boxes.
+
+        The paper has one for both. Where pictures are few, the classes, learnt in few cells, go under in it.
+        """
         x = features[self.params.level]
         if tuple(x.shape[1:3]) != self.grid:
             x = keras.layers.AdaptiveAveragePooling2D(self.grid, name="head_pool")(x)
@@ -68,8 +67,8 @@ class Head:
         return {
             # Half way across the cell, a quarter of the picture wide and high.
             "boxes": flat_predictor(x, 4, boxes=BOXES, bias=0.5, name="head_boxes"),
-            "confidence": flat_predictor(x, 1, boxes=BOXES, bias=UNSURE, name="head_confidence"),
-            "logits": flat_predictor(for_class, self.classes, name="head_logits"),
+            "confidence": flat_predictor(x, 1, boxes=BOXES, name="head_confidence"),
+            "classes": flat_predictor(for_class, self.classes, bias=1.0 / self.classes, name="head_classes"),
         }
 
     def encode(self, labels: Tensors) -> Tensors:
@@ -109,8 +108,7 @@ class Head:
         return objects - ops.sum(self.encode(labels)["present"], axis=(1, 2))
 
     def loss(self, targets: Tensors, raw: Tensors) -> Tensors:
-        """Squared errors of boxes, cross-entropies of confidence and classes, weighted as in equation 3 and
-        divided by the mean number of objects in a picture of the batch.
+        """Squared errors (equation 3), divided by the mean number of objects in a picture of the batch.
 
         Of a cell's two boxes the one that overlaps an object more is responsible for it: it learns the
         object's box, and its own overlap as its confidence. The confidence of all others is to be 0.
@@ -122,12 +120,9 @@ class Head:
         norm = ops.maximum(ops.mean(ops.sum(present, axis=(1, 2))), 1.0)
         box = ops.sum(present * ops.sum(ops.square(boxes - target), axis=-1), axis=(1, 2))
         weight = present + EMPTY_WEIGHT * (1.0 - present)
-        sure = ops.sum(weight * binary_cross_entropy(confidence, overlap * present), axis=(1, 2))
+        sure = ops.sum(weight * ops.square(confidence - overlap * present), axis=(1, 2))
         occupied = ops.max(present, axis=2)
-        # Less the cross-entropy of the best answer, which is not zero for a cell of two classes.
-        share = targets["classes"]
-        best = ops.log(ops.maximum(share, 1e-9))
-        wrong = ops.sum(share * (best - ops.log_softmax(raw["logits"], axis=-1)), axis=-1)
+        wrong = ops.sum(ops.square(raw["classes"] - targets["classes"]), axis=-1)
         return {
             "class": ops.sum(occupied * wrong, axis=1) / norm,
             "box": BOX_WEIGHT * box / norm,
@@ -163,10 +158,10 @@ class Head:
         centres, _ = grid_points(rows, columns, [1])
         corners = centres.repeat(BOXES, axis=0) - np.float32(0.5)  # (G * 2, 2)
         boxes = self._to_xyxy(raw["boxes"], corners) * np.tile(self.picture_xy_px / self.cells_xy, 2)
-        classes = ops.repeat(ops.softmax(raw["logits"], axis=-1), BOXES, axis=1)
+        classes = ops.repeat(ops.clip(raw["classes"], 0.0, 1.0), BOXES, axis=1)
         return {
             "boxes": ops.clip(boxes, 0.0, np.tile(self.picture_xy_px, 2)),
-            "scores": classes * ops.sigmoid(raw["confidence"]),
+            "scores": classes * ops.clip(raw["confidence"], 0.0, 1.0),
         }
 
     def _to_xyxy(self, boxes: Any, corners: Any = 0.0) -> Any:
