@@ -12,7 +12,7 @@ builds the same.
 A `Head` may have two methods more. `scan(full, pixels) -> predictions` stands in for `decode(full(pixels))`
 in the network that people use, for a head that looks at a picture more than once. `count_lost(labels) ->
 (B,)` says how many objects of each picture its targets have no place for. `one_object = True` says that a
-picture's largest object is the target: mosaics and mixtures, which change which one that is, are then left out.
+picture's largest object is the target: mosaics and mixtures, which change which one that is, are left out.
 """
 
 from __future__ import annotations

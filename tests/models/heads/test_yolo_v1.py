@@ -24,8 +24,8 @@ def raw_of_nothing(head: Head) -> dict[str, np.ndarray]:
     cells = head.grid[0] * head.grid[1]
     return {
         "boxes": np.full((1, cells * 2, 4), 0.5, np.float32),
-        "confidence": np.full((1, cells * 2, 1), -40, np.float32),
-        "logits": np.zeros((1, cells, 2), np.float32),
+        "confidence": np.zeros((1, cells * 2, 1), np.float32),
+        "classes": np.zeros((1, cells, 2), np.float32),
     }
 
 
@@ -46,12 +46,12 @@ def test_an_object_by_hand(codec: Any) -> None:
 def test_decoding_by_hand() -> None:
     head, raw = make_head(), raw_of_nothing(make_head())
     raw["boxes"][0, 2 * 10 + 1] = [0.25, 1.0, 0.5, 0.25]
-    raw["confidence"][0, 2 * 10 + 1] = 0.0
-    raw["logits"][0, 10] = [np.log(3), 0]
+    raw["confidence"][0, 2 * 10 + 1] = 0.5
+    raw["classes"][0, 10] = [0.75, 1.5]
     decoded = {name: np.asarray(value) for name, value in head.decode(raw).items()}
     # Centre (2.25 * 16, 2 * 16) = (36, 32); width 128 / 4, height 64 / 16.
     assert decoded["boxes"][0, 21] == pytest.approx([20, 30, 52, 34])
-    assert decoded["scores"][0, 21] == pytest.approx([0.375, 0.125])  # a half times 3/4 and 1/4
+    assert decoded["scores"][0, 21] == pytest.approx([0.375, 0.5])  # a half times 3/4 and 1, which is most
     # The first cell's box reaches out of the picture on two sides: centre (8, 8), half sides 16 and 8.
     assert decoded["boxes"][0, 0] == pytest.approx([0, 0, 24, 16])
 
@@ -72,13 +72,14 @@ def test_the_loss_by_hand(codec: Any) -> None:
     labels = codec.pad([np.array([[24, 16, 56, 32]])], [np.array([1])])
     raw["boxes"][0, 20] = [0.5, 0.5, 0.1, 0.1]
     raw["boxes"][0, 21] = [0.75, 0.5, 0.5, 0.5]
-    raw["confidence"][0, 20] = 0.0
+    raw["confidence"][0, 20] = 0.5
+    raw["classes"][0, 10] = [0.25, 0.5]
     losses = loss_of(head, labels, raw)
     assert losses["box"] == pytest.approx(5 * 0.25**2, rel=1e-5)
-    assert losses["class"] == pytest.approx(np.log(2), rel=1e-5)
-    # 28 of 32 px are shared: IoU 28 / 36. The second box says 0: -log(sigmoid(-40)) = 40 of that share is
-    # missing; the first, which is not responsible, says a half: half of log 2.
-    assert losses["confidence"] == pytest.approx(40 * 28 / 36 + 0.5 * np.log(2), rel=1e-5)
+    assert losses["class"] == pytest.approx(0.25**2 + 0.5**2, rel=1e-5)
+    # 28 of 32 px are shared: IoU 28 / 36, of which the second box says nothing. The first, which is not
+    # responsible, says a half, and that is weighed by a half.
+    assert losses["confidence"] == pytest.approx((28 / 36) ** 2 + 0.5 * 0.5**2, rel=1e-5)
 
 
 @pytest.mark.parametrize("swap", [False, True])
@@ -89,7 +90,7 @@ def test_the_better_way_to_share_two_boxes_is_taken(codec: Any, swap: bool) -> N
     labels = codec.pad([objects], [np.array([1, 1])])
     ideal = encode(head, labels)["boxes"][0, 10]
     raw["boxes"][0, 20:22] = ideal[::-1] if swap else ideal
-    raw["confidence"][0, 20:22] = 40
+    raw["confidence"][0, 20:22] = 1
     assert loss_of(head, labels, raw)["box"] == pytest.approx(0, abs=1e-6)
     assert loss_of(head, labels, raw)["confidence"] == pytest.approx(0, abs=1e-4)
     raw["boxes"][0, 20:22] = ideal[0]  # both like the wide one: one of them is the tall one's all the same
@@ -119,7 +120,7 @@ def test_the_grid_is_the_levels_or_as_asked(options: dict[str, Any], grid: tuple
     assert {name: value.shape[1:] for name, value in raw.items()} == {
         "boxes": (cells * 2, 4),
         "confidence": (cells * 2, 1),
-        "logits": (cells, 2),
+        "classes": (cells, 2),
     }
 
 
@@ -132,8 +133,8 @@ def test_one_class_a_cell_has_the_papers_ceiling(codec: Any) -> None:
         sure = targets["present"].reshape(len(first), -1, 1)
         return {
             "boxes": targets["boxes"].reshape(len(first), -1, 4),
-            "confidence": np.where(sure > 0, 40, -40).astype(np.float32),
-            "logits": np.where(first, 40, -40).astype(np.float32),
+            "confidence": sure,
+            "classes": first.astype(np.float32),
         }
 
     assert codec.recall(head, codec.bccd(224), say) == pytest.approx(0.993, abs=1e-3)
