@@ -23,7 +23,9 @@ from glasshouse.tables.schema import build_frame, check_schema
 
 SIDE, NAMES = 64, ["daisy", "rose"]
 IDS = {"valid": [2, 5, 6], "test": [1, 4]}  # picture 3 is for training
-SETTINGS: Any = SimpleNamespace(score_threshold=0.001, nms_iou=0.6, max_detections=5, batch_size=2)
+SETTINGS: Any = SimpleNamespace(
+    score_threshold=0.001, nms="hard", nms_iou=0.6, max_detections=5, batch_size=2
+)
 HEADS: dict[str, Any] = {
     "detect": anchor_free.Params(name="anchor_free"),
     "localize": localize.Params(name="localize"),

@@ -17,7 +17,14 @@ SIDE, CLASSES, KEPT, CANDIDATES = 64, 3, 20, 300
 
 def settings(**more: Any) -> Any:
     return SimpleNamespace(
-        **{"score_threshold": 0.05, "nms_iou": 0.5, "max_detections": KEPT, "batch_size": 4, **more}
+        **{
+            "score_threshold": 0.05,
+            "nms": "hard",
+            "nms_iou": 0.5,
+            "max_detections": KEPT,
+            "batch_size": 4,
+            **more,
+        }
     )
 
 

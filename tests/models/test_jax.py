@@ -22,9 +22,12 @@ from glasshouse.models.catalog import find_part
 from glasshouse.models.necks import none, top_down
 
 SIDE, CLASSES, STEPS = 64, 3, 3
-HEADS = ("anchor_free", "classify", "fcn_grid", "localize", "sliding")
+HEADS = ("anchor_free", "classify", "fcn_grid", "localize", "sliding", "ssd", "yolo_v1", "yolo_v3")
 # A fresh sliding window is sure of nothing: no threshold, and no large steps.
-OPTIONS: dict[str, dict[str, Any]] = {"sliding": {"objectness": 0.0, "margin": 0.0, "box_weight": 0.2}}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "sliding": {"objectness": 0.0, "margin": 0.0, "box_weight": 0.2},
+    "yolo_v3": {"anchors": [[8, 8], [16, 16], [24, 24], [32, 32], [32, 48], [48, 32]]},
+}
 JAX = importlib.util.find_spec("jax")
 
 pytestmark = [
@@ -96,7 +99,7 @@ def record(head: str, folder: Path, weights: Path) -> None:
         network.full.load_weights(weights)
     else:
         network.full.save_weights(weights)
-    settings: Any = SimpleNamespace(score_threshold=0.005, nms_iou=0.5, max_detections=30)
+    settings: Any = SimpleNamespace(score_threshold=0.005, nms="hard", nms_iou=0.5, max_detections=30)
     pixels, _ = draw_batch(network.head)
     found = {f"raw_{name}": value for name, value in network.full(pixels).items()}
     found |= {f"said_{name}": value for name, value in build_inference(network, settings)(pixels).items()}

@@ -23,7 +23,8 @@ NECKS: dict[str, tuple[dict[str, Any], tuple[int, int, int]]] = {
     "none": ({}, (24, 32, 40)),
     "top_down": ({"channels": 8}, (8, 8, 8)),
 }
-HEADS = ("anchor_free", "classify", "fcn_grid", "localize", "sliding")
+HEADS = ("anchor_free", "classify", "fcn_grid", "localize", "sliding", "ssd", "yolo_v1", "yolo_v3")
+PRIORS: dict[str, Any] = {"yolo_v3": {"anchors": [[8, 8], [12, 20], [20, 12], [24, 24], [30, 40], [40, 30]]}}
 
 
 def test_every_part_stands_here() -> None:
@@ -82,7 +83,7 @@ def test_a_head_has_outputs_targets_losses_and_decoding(name: str) -> None:
     import keras
 
     part = find_part("heads", name)
-    head = part.Head(part.Params(name=name), classes=3, height_px=64, width_px=64)
+    head = part.Head(part.Params(name=name, **PRIORS.get(name, {})), classes=3, height_px=64, width_px=64)
     features = {
         f"p{level}": keras.Input((64 // 2**level, 64 // 2**level, 8), name=f"p{level}") for level in (3, 4, 5)
     }

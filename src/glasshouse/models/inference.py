@@ -8,6 +8,8 @@ from glasshouse.models.lazy import keras
 from glasshouse.models.network import Network
 from glasshouse.params import Evaluate
 
+SOFT_SIGMA = 0.5  # Bodla et al., "Soft-NMS", arXiv:1704.04503, section 6
+
 
 def build_inference(network: Network, evaluate: Evaluate) -> Any:
     """A model of `pixels` (B, H, W, 3) float32, 0..255, sharing the network's weights.
@@ -29,6 +31,7 @@ def build_inference(network: Network, evaluate: Evaluate) -> Any:
         suppress = NonMaxSuppression(
             score_threshold=evaluate.score_threshold,
             iou_threshold=evaluate.nms_iou,
+            soft_sigma=SOFT_SIGMA if evaluate.nms == "soft" else 0.0,
             max_detections=evaluate.max_detections,
             name="suppress",
         )

@@ -121,6 +121,7 @@ class Evaluate(Strict):
     """Decoding, scoring and the report."""
 
     score_threshold: Annotated[float, Field(ge=0, lt=1)]
+    nms: Literal["hard", "soft"]
     nms_iou: Annotated[float, Field(gt=0, le=1)]
     max_detections: Annotated[int, Field(ge=1, le=1000)]
     batch_size: Count

@@ -11,6 +11,7 @@ from glasshouse.params.read import read_params
 
 _DECODING = (
     "evaluate.score_threshold",
+    "evaluate.nms",
     "evaluate.nms_iou",
     "evaluate.max_detections",
     "evaluate.batch_size",

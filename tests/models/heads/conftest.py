@@ -185,7 +185,7 @@ def score_by_heart(network: Any, drawn: Drawn) -> float:
     from glasshouse.metrics.overlap import Detections, Objects
     from glasshouse.models.inference import build_inference
 
-    settings: Any = SimpleNamespace(score_threshold=0.001, nms_iou=0.6, max_detections=100)
+    settings: Any = SimpleNamespace(score_threshold=0.001, nms="hard", nms_iou=0.6, max_detections=100)
     out = {name: np.asarray(v) for name, v in build_inference(network, settings)(drawn.pixels).items()}
     picture, row = np.nonzero(out["labels"] >= 0)
     real = np.nonzero(drawn.labels["labels"] >= 0)

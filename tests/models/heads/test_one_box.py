@@ -286,7 +286,7 @@ def test_the_network_as_people_use_it_gives_detections(name: str) -> None:
         head=part.Params(name=name),
     )
     network = build_network(model, height_px=SIDE, width_px=SIDE, classes=CLASSES)
-    settings: Any = SimpleNamespace(score_threshold=0.001, nms_iou=0.6, max_detections=7)
+    settings: Any = SimpleNamespace(score_threshold=0.001, nms="hard", nms_iou=0.6, max_detections=7)
     out = build_inference(network, settings)(np.full((2, SIDE, SIDE, 3), 90, np.float32))
     assert {key: tuple(value.shape) for key, value in out.items()} == {
         "boxes": (2, 7, 4),
