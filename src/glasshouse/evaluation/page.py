@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,14 @@ CLASS_SCORES = {
     "classify": ("f1", "precision", "recall"),
 }
 KINDS = {"detect": "detector", "localize": "localiser", "classify": "classifier"}
+ERRORS = {
+    "localisation": "right class, badly placed (IoU 0.1 to 0.5)",
+    "classification": "well placed, wrong class",
+    "duplicate": "a second box on an object that was found",
+    "both": "wrong class and badly placed",
+    "background": "nothing there",
+    "missed": "an object that no box was meant for",
+}
 COUNTS = {
     "pictures_with_several_objects": "only the largest object of each is scored by accuracy and mean_iou",
     "pictures_without_objects": "left out of accuracy and mean_iou",
@@ -88,6 +96,7 @@ def render_page(
     gallery: Gallery,
     model: Mapping[str, str],
     gallery_score: float,
+    charts: Sequence[Chart] = (),
 ) -> str:
     """One self-contained HTML page. The last split is the one that the verdict speaks of."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -118,11 +127,20 @@ def render_page(
         confusion=results[final].confusion.tolist(),
         names=results[final].names,
         curves=precision_recall_chart(results[final]),
-        learning=learning_charts(histories),
+        learning=[*charts, *learning_charts(histories)],
+        error_rows=error_rows(metrics[final].get("errors", {})),
         sections=[("Where it fails", _tiles(gallery.worst)), ("Typical pictures", _tiles(gallery.typical))],
         colours={kind: "#{:02x}{:02x}{:02x}".format(*colour) for kind, colour in COLOURS.items()},
         gallery_score=gallery_score,
     )
+
+
+def error_rows(errors: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
+    """TIDE's kinds of mistakes, the costliest first, in words."""
+    rows = [
+        {"kind": kind, "words": words, **errors[kind]} for kind, words in ERRORS.items() if kind in errors
+    ]
+    return sorted(rows, key=lambda row: -(row["gain_mAP_50"] or 0.0))
 
 
 def score_words(value: float | None) -> str:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from glasshouse.evaluation.cases import choose_cases
 from glasshouse.evaluation.coco_files import write_coco_files
+from glasshouse.evaluation.diagnosis import Calibration, calibrate, reliability_chart, threshold_chart
+from glasshouse.evaluation.figures import Chart
 from glasshouse.evaluation.gallery import contact_sheet, draw_case, jpeg_bytes
 from glasshouse.evaluation.histories import History, learning_rows
 from glasshouse.evaluation.json_files import rounded, write_json, write_rows
@@ -56,17 +58,30 @@ def write_report(
         )
         for name, tables in splits.items()
     }
+    calibrations = calibrate({name: result.certainty for name, result in results.items()})
+    for name, calibration in calibrations.items():
+        results[name].scores["calibration"] = calibration.scores()
     metrics: dict[str, Any] = {name: rounded(result.scores) for name, result in results.items()}
     write_json(folder / "metrics.json", metrics)
     for name, result in results.items():
         write_split(folder / name, splits[name], result)
+        rows = calibrations[name].rows() if name in calibrations else []
+        write_rows(folder / name / "calibration.json", [rounded(row) for row in rows])
     write_rows(folder / "learning_curves.json", learning_rows(histories))
     final = list(results)[-1]
     gallery = draw_gallery(results[final], read_picture, gallery_pictures)
     (folder / "gallery.jpg").write_bytes(jpeg_bytes(contact_sheet([image for _, image in gallery.all()])))
-    page = render_page(task, results, metrics, histories, gallery, model, gallery_score)
+    charts = draw_charts(results[final], calibrations.get(final))
+    page = render_page(task, results, metrics, histories, gallery, model, gallery_score, charts)
     (folder / "index.html").write_text(page, encoding="utf-8", newline="\n")
     return metrics
+
+
+def draw_charts(result: SplitResult, calibration: Calibration | None) -> list[Chart]:
+    """The curves of the page beside precision and recall: F1 over the threshold, reliability."""
+    thresholds = threshold_chart(result.thresholds) if result.thresholds is not None else None
+    reliable = reliability_chart(calibration) if calibration is not None else None
+    return [chart for chart in (thresholds, reliable) if chart is not None]
 
 
 def write_split(folder: Path, tables: SplitTables, result: SplitResult) -> None:

@@ -11,8 +11,15 @@ import pandas as pd
 
 from glasshouse.evaluation.cases import Case, classification_cases, detection_cases
 from glasshouse.evaluation.coco_files import CocoArrays, coco_arrays
+from glasshouse.evaluation.diagnosis import (
+    Certainty,
+    class_certainty,
+    detection_certainty,
+    diagnose_detections,
+)
 from glasshouse.metrics.classification import classification_scores, predicted_labels
 from glasshouse.metrics.confusion import confusion_matrix, confusion_pairs, pair_boxes
+from glasshouse.metrics.curves import ThresholdCurve, threshold_curve
 from glasshouse.metrics.detection import detection_scores, interpolated_precision
 from glasshouse.metrics.localization import localization_scores
 from glasshouse.metrics.matching import match_detections
@@ -68,6 +75,8 @@ class SplitResult:
         precision: (K, 101) precision at recall 0.00 .. 1.00 at IoU 0.5, None for classification.
         cases: one a picture.
         arrays: what the COCO files hold, None for classification.
+        certainty: confidences and whether they were right.
+        thresholds: what is shown at every score threshold, None for classification.
     """
 
     scores: dict[str, Any]
@@ -77,6 +86,8 @@ class SplitResult:
     precision: Floats | None
     cases: list[Case]
     arrays: CocoArrays | None
+    certainty: Certainty
+    thresholds: ThresholdCurve | None = None
 
     @property
     def confusion(self) -> Ints:
@@ -108,6 +119,7 @@ def evaluate_detection(
         seed=seed,
         matches=matches,
     )
+    scores |= diagnose_detections(arrays, matches)
     if tables.without_target is not None:
         scores["counts"] = {"objects_without_target": tables.without_target}
     shown = CocoArrays(
@@ -125,6 +137,8 @@ def evaluate_detection(
         precision=interpolated_precision(matches),
         cases=detection_cases(tables.images, shown, pairs),
         arrays=arrays,
+        certainty=detection_certainty(matches),
+        thresholds=threshold_curve(matches),
     )
 
 
@@ -159,6 +173,7 @@ def evaluate_classification(tables: SplitTables, *, bootstrap_rounds: int, seed:
         precision=None,
         cases=classification_cases(tables.images, labels, probabilities, names),
         arrays=None,
+        certainty=class_certainty(labels, probabilities),
     )
 
 
