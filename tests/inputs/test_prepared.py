@@ -195,7 +195,7 @@ def test_shards_are_cut_and_gathered_across(
     assert [len(shard) for shard in cut.pixels.maps] == [3, 1]
     rows = [3, 2, 0, 3, 1]
     np.testing.assert_array_equal(cut.pixels.gather(rows), whole.pixels.gather(rows))
-    (tmp_path / "cut" / "train" / names[0]).unlink()
+    (tmp_path / "cut" / "train" / names[1]).unlink()
     with pytest.raises(FileNotFoundError, match=r"pixels-00000-of-00002\.npy is missing"):
         open_prepared(tmp_path / "cut", "train")
 

@@ -11,7 +11,7 @@ from glasshouse.tables.schema import build_frame, get_arrow_schema
 
 SHARD_BYTES = 64 * 2**20
 GROUP_BYTES = 4 * 2**20
-TABLE_ROWS = 8192
+TABLE_ROWS = 1024  # their rows as Python objects are what memory is bounded by
 
 Row = tuple[object, ...]
 
