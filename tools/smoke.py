@@ -2,6 +2,7 @@
 
 python tools/smoke.py              boxes on drawn flowers
 python tools/smoke.py classify     labels on a folder of photos, some of them damaged; `detect classify`: both
+python tools/smoke.py heads        every other head through training, evaluation and export (some minutes)
 python tools/smoke.py --keep       the copy stays for a look
 """
 
@@ -24,8 +25,24 @@ from project_copy import GLASSHOUSE, TINY, ProjectCopy, TrialFailure, stages_run
 
 LARGEST_GAP = 1e-6  # between metrics.json and pycocotools
 COCO_STATS = {"mAP_50_95": 0, "mAP_50": 1, "mAP_75": 2, "AR_100": 8}  # place in COCOeval.stats
-SCORES = {"detect": ("mAP_50_95", "mAP_50", "mAP_75", "mean_iou", "AR_100"), "classify": ("accuracy",)}
-INTERVALS = {"detect": ("mAP_50_95", "mAP_50"), "classify": ("accuracy",)}
+HEADS = {
+    "localize": "localize",
+    "fcn_grid": "detect",
+    "sliding": "detect",
+    "yolo_v1": "detect",
+    "yolo_v3": "detect",
+    "ssd": "detect",
+}
+SCORES = {
+    "detect": ("mAP_50_95", "mAP_50", "mAP_75", "mean_iou", "AR_100"),
+    "localize": ("accuracy", "mean_iou", "mAP_50_95", "mAP_50"),
+    "classify": ("accuracy",),
+}
+INTERVALS = {
+    "detect": ("mAP_50_95", "mAP_50"),
+    "localize": ("accuracy", "mean_iou"),
+    "classify": ("accuracy",),
+}
 FILES = {
     "saved_model": "saved_model/saved_model.pb",
     "litert": "model.tflite",
@@ -111,7 +128,18 @@ def classify(place: Path) -> Iterator[str]:
     yield check_model(copy)
 
 
-TRIALS: dict[str, Callable[[Path], Iterator[str]]] = {"detect": detect, "classify": classify}
+def heads(place: Path) -> Iterator[str]:
+    """Every head that the other trials leave out, on the same drawn flowers."""
+    copy = ProjectCopy.make(place / "heads", TINY)
+    for name, task in HEADS.items():
+        copy.change({"model.head.name": name, "model.task": task})
+        copy.commit(name)
+        yield f"{name}: {grow(copy)}"
+        yield f"{name}: {check_scores(copy.folder)}"
+        yield f"{name}: {check_exports(copy.folder)}"
+
+
+TRIALS: dict[str, Callable[[Path], Iterator[str]]] = {"detect": detect, "classify": classify, "heads": heads}
 
 
 def grow(copy: ProjectCopy) -> str:

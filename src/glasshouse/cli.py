@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NoReturn
 
 INTERRUPTED = 130
@@ -41,6 +42,10 @@ def build_parser() -> Parser:
     times.add_argument("--state", help="first digits of another state's id")
     accept = _add(commands, "accept", "make this data version the one that later ones are held against")
     accept.add_argument("--force", action="store_true", help="also where the guard has critical findings")
+    preview = _add(commands, "preview", "a contact sheet of the training pictures as the network sees them")
+    preview.add_argument("--pictures", type=int, default=24, help="how many (default: 24)")
+    preview.add_argument("--single", dest="composed", action="store_false", help="no mosaics, no mixtures")
+    preview.add_argument("--out", type=Path, default=Path("reports/preview.jpg"), help="JPEG to write")
     params = commands.add_parser("params", help="params.yaml", description="params.yaml")
     checks = params.add_subparsers(dest="params_command", metavar="COMMAND", required=True)
     _add(checks, "check", "list every fault of params.yaml", target="params:check")

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from glasshouse.cli import main
+from glasshouse.inputs.prepare import write_prepared
+from glasshouse.params import read_params
+from glasshouse.sources.blooms.source import Blooms
+from glasshouse.tables.gather import write_raw
+from glasshouse.tables.schema import build_frame
+
+PARAMS = Path(__file__).parents[2] / "params.yaml"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Params of this project at 64 px, and six drawn pictures, prepared."""
+    monkeypatch.chdir(tmp_path)
+    text = (
+        PARAMS.read_text().replace("height_px: 128", "height_px: 64").replace("width_px: 128", "width_px: 64")
+    )
+    Path("params.yaml").write_text(text)
+    write_raw(Blooms(6, 64, seed=3, workers=1), Path("data/raw"))
+    split = build_frame([(row, "train", row, 1.0) for row in range(1, 7)], "split")
+    write_prepared(Path("data/raw"), split, read_params().preprocess, Path("data/prepared"))
+    return tmp_path
+
+
+def colours(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB")).reshape(-1, 3).astype(int)
+
+
+def test_a_sheet_shows_boxes_on_the_pictures(project: Path, capsys: Any) -> None:
+    assert main(["preview", "--pictures", "8", "--single", "--out", "sheets/a.jpg"]) == 0
+    assert "sheets/a.jpg written: 8 pictures" in capsys.readouterr().out
+    with Image.open("sheets/a.jpg") as sheet:
+        assert sheet.size == (6 * 128, 2 * 128)  # six a row, drawn at twice 64 px
+    blue = np.abs(colours(Path("sheets/a.jpg")) - [64, 156, 255]).max(axis=1) < 40
+    assert blue.sum() > 200  # lines and labels of boxes
+
+
+def test_the_same_params_give_the_same_sheet(project: Path) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        assert main(["preview", "--pictures", "4", "--out", name]) == 0
+    assert Path("a.jpg").read_bytes() == Path("b.jpg").read_bytes()
+    assert main(["preview", "--pictures", "4", "--single", "--out", "c.jpg"]) == 0
+    assert Path("c.jpg").read_bytes() != Path("a.jpg").read_bytes()  # no mosaics in it
+
+
+def test_nothing_is_prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(PARAMS.read_text())
+    assert main(["preview"]) == 1
+    assert "run `dvc repro preprocess`" in capsys.readouterr().err
