@@ -199,7 +199,8 @@ def _set_aside_checks(thresholds: Any) -> tuple[Check, ...]:
             "exact_copies",
             "images",
             unique("sha256"),
-            "These files are the same byte for byte; they stay together in the split. Delete all but one.",
+            "These files are the same byte for byte; they stay together in the split, unless it is ordered "
+            "or given. Delete all but one.",
             "warning",
             rows=_PICTURE,
         ),
@@ -207,8 +208,8 @@ def _set_aside_checks(thresholds: Any) -> tuple[Check, ...]:
             "near_copies",
             "near_copies",
             empty("near_copy_of"),
-            "These pictures look the same, perhaps mirrored or resized; they stay together in the split. "
-            "Keep one of each, or change split.near_copy_bits.",
+            "These pictures look the same, perhaps mirrored or resized; they stay together in the split, "
+            "unless it is ordered or given. Keep one of each, or change split.near_copy_bits.",
             "warning",
             rows=_PICTURE,
         ),
