@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from glasshouse.inputs.stream import Pictures, TrainingStream
 from glasshouse.models.network import Network, freeze
@@ -24,8 +25,7 @@ def fine_tune(
     validate: Callable[[], Row],
     on_epoch: Callable[[int, Row], None] | None = None,
 ) -> tuple[list[Row], dict[str, Row]]:
-    """Train the network from `unfreeze_from` upwards; changes it in place and leaves the averaged weights in
-    it.
+    """Train the network from `unfreeze_from` upwards, in place; it is left with the averaged weights.
 
     Args:
         network: with a trained head.
@@ -77,14 +77,23 @@ def fine_tune(
         validate=validated,
         on_epoch=on_epoch,
     )
-    after = validate()
-    # Fine-tuning can lose what the head had learned while its training loss falls, so validation decides.
-    kept = after
-    if after[main_score] < before[main_score]:
-        kept = before
-        for weight, value in zip(network.full.weights, head_weights, strict=True):
-            weight.assign(value)
-    return history, {"head": before, "fine_tuned": after, "kept": kept}
+    scores = {"head": before, "fine_tuned": validate()}
+    return history, scores | {"kept": keep_better(network, head_weights, main_score, **scores)}
+
+
+def keep_better(
+    network: Network, head_weights: list[Any], main_score: str, *, head: Row, fine_tuned: Row
+) -> Row:
+    """Give the network its weights of before the fine-tuning back where those score better; returns the
+    scores of what it holds.
+
+    Fine-tuning can lose what the head had learned while its training loss falls, so validation decides.
+    """
+    if not fine_tuned[main_score] < head[main_score]:
+        return fine_tuned
+    for weight, value in zip(network.full.weights, head_weights, strict=True):
+        weight.assign(value)
+    return head
 
 
 def average_momentum(epochs: float, steps: int) -> float:
