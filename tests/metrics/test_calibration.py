@@ -6,14 +6,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glasshouse.metrics.calibration import (
-    fit_score_temperature,
     fit_temperature,
+    log_softmax,
     reliability,
-    scale_probabilities,
-    scale_scores,
+    score_logits,
     search_minimum,
 )
 from glasshouse.metrics.classification import expected_calibration_error, log_loss
+
+
+def scale_probabilities(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    return np.asarray(np.exp(log_softmax(np.log(probabilities) / temperature)))
+
+
+def as_binary(scores: np.ndarray) -> np.ndarray:
+    """Independent scores as a softmax of (0, logit)."""
+    logits = score_logits(scores)
+    return np.stack([np.zeros_like(logits), logits], axis=1)
+
+
+def scale_scores(scores: np.ndarray, temperature: float) -> np.ndarray:
+    return np.asarray(np.exp(log_softmax(as_binary(scores) / temperature))[:, 1])
 
 
 def test_reliability_by_hand() -> None:
@@ -61,9 +74,8 @@ def test_a_known_temperature_of_scores_is_found(temperature: float) -> None:
     rng = np.random.default_rng(0)
     true = rng.random(20_000)
     correct = rng.random(20_000) < true
-    assert fit_score_temperature(scale_scores(true, 1 / temperature), correct) == pytest.approx(
-        temperature, rel=0.05
-    )
+    logits = as_binary(scale_scores(true, 1 / temperature))
+    assert fit_temperature(logits, correct.astype(np.int64)) == pytest.approx(temperature, rel=0.05)
 
 
 @settings(max_examples=30, deadline=None)

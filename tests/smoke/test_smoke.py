@@ -124,11 +124,11 @@ def test_exports_are_looked_at(row: dict[str, Any], words: str | None, tmp_path:
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     """Photos as the smoke test writes them, and the download stage's tables of them."""
-    from glasshouse.readers.class_folders import ClassFolders
+    from glasshouse.readers.class_folders import read
     from glasshouse.tables.gather import write_raw
 
     smoke.write_photos(tmp_path / "photos", pictures=40)
-    write_raw(ClassFolders(tmp_path / "photos"), tmp_path / "data/raw")
+    write_raw(read(tmp_path / "photos", ()), tmp_path / "data/raw")
     return tmp_path
 
 

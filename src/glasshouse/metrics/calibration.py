@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from glasshouse.metrics.classification import CALIBRATION_BINS
 from glasshouse.metrics.overlap import Bools, Floats, Ints
 
-BINS = 15
 RANGE = (np.log(0.05), np.log(20.0))  # of log temperature; beyond it a network's scores mean nothing
 TOLERANCE = 1e-6  # of log temperature
 TINY = float(np.finfo(np.float64).eps)
@@ -46,7 +46,7 @@ class Reliability:
         return float((gaps * self.count).sum() / total)
 
 
-def reliability(confidence: Floats, correct: Bools, bins: int = BINS) -> Reliability:
+def reliability(confidence: Floats, correct: Bools, bins: int = CALIBRATION_BINS) -> Reliability:
     """The reliability diagram of N things.
 
     Args:
@@ -98,30 +98,6 @@ def fit_temperature(logits: Floats, labels: Ints) -> float:
         return float(-scaled[np.arange(len(labels)), labels].mean())
 
     return float(np.exp(search_minimum(loss, *RANGE)))
-
-
-def fit_score_temperature(scores: Floats, correct: Bools) -> float:
-    """The same for independent scores in 0..1: T of sigmoid(logit(score) / T).
-
-    Raises:
-        ValueError: no rows.
-    """
-    logits = score_logits(scores)
-    both = np.stack([np.zeros_like(logits), logits], axis=1)  # sigmoid = softmax of (0, logit)
-    return fit_temperature(both, correct.astype(np.int64))
-
-
-def scale_probabilities(probabilities: Floats, temperature: float) -> Floats:
-    """Probabilities (N, C) as they would be with logits divided by `temperature`."""
-    scaled = np.log(np.maximum(probabilities, TINY)) / temperature
-    result: Floats = np.exp(log_softmax(scaled))
-    return result
-
-
-def scale_scores(scores: Floats, temperature: float) -> Floats:
-    """Independent scores (N,) in 0..1 as they would be with logits divided by `temperature`."""
-    result: Floats = 1.0 / (1.0 + np.exp(-score_logits(scores) / temperature))
-    return result
 
 
 def score_logits(scores: Floats) -> Floats:

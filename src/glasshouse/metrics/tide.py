@@ -13,10 +13,10 @@ import numpy as np
 
 from glasshouse.metrics.bootstrap import mean_known
 from glasshouse.metrics.detection import RECALL_THRESHOLDS
+from glasshouse.metrics.matching import MAX_DETECTIONS
 from glasshouse.metrics.overlap import Bools, Detections, Floats, Ints, Objects, pair_ious, pairs_in_groups
 
 FOUND, NEAR = 0.5, 0.1  # IoU from which a box has found an object (t_f), and is meant for it (t_b)
-MAX_DETECTIONS = 100  # of one class in one picture, as in COCO's AP
 KINDS = ("localisation", "classification", "duplicate", "both", "background")
 MISSED = "missed"
 RIGHT, IGNORED = -1, -2  # kinds of detections that are no mistakes

@@ -130,6 +130,3 @@ def demand_no_empty(folder: Path, splits: list[str], labels: set[str]) -> None:
             f"dataset.path: class folders without pictures in any split of {folder}: "
             f"{abridge(sorted(named - labels))}."
         )
-
-
-ClassFolders = read
