@@ -167,6 +167,18 @@ def test_boxes_move_with_the_pixels(transform: str, seed: int, shape: str) -> No
         ), (best, seen, moved[picture])
 
 
+def test_turning_keeps_lengths_angles_and_the_centre() -> None:
+    plan = plan_of(4, 64, rotate=30.0)
+    matrix, centre = plan.matrix.astype(float), np.array(SIZE[::-1]) / 2
+    assert np.einsum("mji,mjk->mik", matrix, matrix) == pytest.approx(
+        np.broadcast_to(np.eye(2), (64, 2, 2)), abs=1e-6
+    )
+    assert np.linalg.det(matrix) == pytest.approx(np.ones(64))
+    angles = np.degrees(np.arctan2(matrix[:, 1, 0], matrix[:, 0, 0]))
+    assert np.abs(angles).max() <= 30 and angles.max() > 15 and angles.min() < -15
+    assert matrix @ centre + plan.shift_xy_px == pytest.approx(np.broadcast_to(centre, (64, 2)), abs=1e-4)
+
+
 def test_without_a_mask_a_turned_thing_is_taken_for_round() -> None:
     from glasshouse.geometry.hulls import ellipse_hull
 

@@ -110,6 +110,15 @@ def test_an_object_is_mended_by_one_mistake_of_either_kind() -> None:
     assert gained["classification"] == 0
 
 
+def test_a_mistake_about_an_object_that_was_found_goes_when_mended() -> None:
+    # The second object stays missing, so mending the wrong class of a box on the first gains nothing.
+    objects, detections = lay([(1, BOX), (1, FAR)], [(0.9, 1, BOX), (0.8, 2, BOX)])
+    errors = find_errors(objects, detections)
+    assert errors.counts()["classification"] == 1
+    assert not errors.mends.any()
+    assert gains(objects, detections, errors)["classification"] == 0
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_unmended_it_is_coco_ap(scene: Any, seed: int) -> None:
     """The base of every gain is mAP at IoU 0.5 as `average_precision` has it."""
