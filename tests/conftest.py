@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from ruamel.yaml import YAML
 
 from glasshouse.journal.digests import Digests
@@ -20,6 +21,14 @@ from glasshouse.journal.journal import Journal, state_folder
 from glasshouse.journal.page import write_page
 from glasshouse.journal.pipeline import look_up, read_pipeline, read_yaml
 from glasshouse.journal.state import read_state
+
+# The same cases on every machine and run, however slow: a chance find must not turn away a change that did not
+# cause it. `pytest --hypothesis-profile=explore` looks for new ones.
+settings.register_profile(
+    "same", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("explore", deadline=None, print_blob=True)
+settings.load_profile("same")
 
 REPOSITORY = Path(__file__).parents[1]
 SCORES = {

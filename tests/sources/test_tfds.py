@@ -526,6 +526,7 @@ def raise_unknown(*_: object, **__: object) -> Any:
 
 def hang(*_: object, **__: object) -> Any:
     time.sleep(60)
+    raise socket.gaierror(-3, "Temporary failure in name resolution")
 
 
 @pytest.mark.parametrize("resolve", [raise_unknown, hang])
