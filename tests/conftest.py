@@ -22,8 +22,8 @@ from glasshouse.journal.page import write_page
 from glasshouse.journal.pipeline import look_up, read_pipeline, read_yaml
 from glasshouse.journal.state import read_state
 
-# The same cases on every machine and run, however slow: a chance find must not turn away a change that did not
-# cause it. `pytest --hypothesis-profile=explore` looks for new ones.
+# The same cases on every machine and run, however slow: a chance find must not turn away a change that did
+# not cause it. `pytest --hypothesis-profile=explore` looks for new ones.
 settings.register_profile(
     "same", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )

@@ -87,7 +87,8 @@ def test_a_cut_disc_narrows() -> None:
 def walk(points: np.ndarray, steps: int) -> np.ndarray:
     """Points (S * steps, 2) along a closed outline (S, 2), the corners among them."""
     share = (np.arange(steps) / steps)[None, :, None]
-    return np.asarray(points[:, None] + share * (np.roll(points, -1, axis=0) - points)[:, None]).reshape(-1, 2)
+    along = np.roll(points, -1, axis=0) - points
+    return np.asarray(points[:, None] + share * along[:, None]).reshape(-1, 2)
 
 
 def turns_left(points: np.ndarray, at: np.ndarray) -> np.ndarray:
