@@ -17,9 +17,9 @@ def main() -> None:
     """Read data/prepared/ and models/head.keras, write models/model.keras and models/model.json."""
     with stage("fine_tune") as run:
         with run.phase("import"):
-            from glasshouse.training.runtime import prepare_runtime
+            from glasshouse.training.runtime import prepare_runtime, training_seed
 
-            prepare_runtime(run.params.seed)
+            prepare_runtime(training_seed(run.params))
             from pandas import DataFrame
 
             from glasshouse.evaluation.validate import make_validator, score_trivial, tabulate_scores
@@ -38,7 +38,7 @@ def main() -> None:
                 pictures_of(train, task),
                 params.fine_tune,
                 params.augment,
-                seed=params.seed,
+                seed=training_seed(params),
                 fill=params.preprocess.pad_value,
                 checkpoint=checkpoint,
                 validate=make_validator(network, valid, task, params.evaluate),

@@ -14,9 +14,9 @@ def main() -> None:
     """Read data/prepared/, write models/head.keras and models/head.json."""
     with stage("train_head") as run:
         with run.phase("import"):
-            from glasshouse.training.runtime import prepare_runtime
+            from glasshouse.training.runtime import prepare_runtime, training_seed
 
-            prepare_runtime(run.params.seed)
+            prepare_runtime(training_seed(run.params))
             from pandas import DataFrame
 
             from glasshouse.inputs.prepared import open_prepared
@@ -28,13 +28,13 @@ def main() -> None:
         params, train = run.params, open_prepared(PREPARED, "train")
         checkpoint = Checkpoint(CHECKPOINT, run.identity())
         with run.phase("work"):
-            network = start_network(params.model, train, params.seed)
+            network = start_network(params.model, train, training_seed(params))
             history = train_head(
                 network,
                 pictures_of(train, params.model.task),
                 params.train_head,
                 params.augment,
-                seed=params.seed,
+                seed=training_seed(params),
                 fill=params.preprocess.pad_value,
                 checkpoint=checkpoint,
                 on_epoch=run.epoch,

@@ -49,9 +49,9 @@ def see(params: Any, train: Any, count: int, composed: bool) -> list[tuple[NDArr
     """
     from glasshouse.inputs.stream import TrainingStream, pictures_of
     from glasshouse.models.catalog import find_part
-    from glasshouse.training.runtime import prepare_runtime
+    from glasshouse.training.runtime import prepare_runtime, training_seed
 
-    prepare_runtime(params.seed)
+    prepare_runtime(training_seed(params))
     pictures = pictures_of(train, params.model.task)
     batch = min(params.fine_tune.batch_size, len(pictures))
     one_object = getattr(find_part("heads", params.model.head.name).Head, "one_object", False)
@@ -59,7 +59,7 @@ def see(params: Any, train: Any, count: int, composed: bool) -> list[tuple[NDArr
     stream = TrainingStream(
         pictures,
         batch,
-        params.seed,
+        training_seed(params),
         params.augment,
         (lambda epoch: True) if may_compose else None,
         lambda labels: labels,

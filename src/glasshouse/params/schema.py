@@ -70,6 +70,7 @@ class Model(Strict):
     """The network; each part's own keys are checked by the `Params` of the file that its name points to."""
 
     task: Literal["detect", "localize", "classify"]
+    seed: CountOrNone = 0
     backbone: Backbone
     neck: Part
     head: Part

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from glasshouse.training.quiet import quiet
 
 
@@ -24,6 +26,11 @@ def prepare_runtime(seed: int) -> None:
     keras.utils.set_random_seed(seed)
     if gpus:
         keras.mixed_precision.set_global_policy("mixed_float16")
+
+
+def training_seed(params: Any) -> int:
+    """Seed of both trainings: `seed`, which data and split follow as well, plus `model.seed`, theirs alone."""
+    return int(params.seed + params.model.seed)
 
 
 def prepare_tensorflow() -> int:
