@@ -48,14 +48,16 @@ repro: $(STAMP)  ## grow the model: run what has changed, mirror it to MLflow, s
 	@glasshouse summary
 
 test: $(STAMP)  ## all tests
-	python -m pytest -q $(ARGS)
+	python -m pytest -q --numprocesses 2 --dist loadfile $(ARGS)
 
-check: $(STAMP)  ## style, types, import contracts, dvc.yaml against the imports
+check: $(STAMP)  ## style, types, import contracts, dvc.yaml against the imports, workflow files
 	ruff check .
 	ruff format --check .
 	mypy
 	lint-imports
 	python tools/write_deps.py --check
+	check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	zizmor --offline --quiet --persona auditor .github/workflows
 
 smoke: $(STAMP)  ## the whole pipeline on a tiny set, in a copy of the project
 	python tools/smoke.py $(ARGS)
