@@ -21,5 +21,5 @@ def test_the_trainings_seed_is_the_sum_of_both(stage: str, tmp_path: Path) -> No
 
 def test_data_and_split_do_not_follow_the_models_seed() -> None:
     for stage in ("download", "split", "preprocess"):
-        with pytest.raises(AttributeError, match="seed|model"):
+        with pytest.raises(AttributeError, match=r"seed|model"):
             training_seed(read_view(stage, PARAMS))
