@@ -29,7 +29,7 @@ def prepare_runtime(seed: int) -> None:
 
 
 def training_seed(params: Any) -> int:
-    """Seed of both trainings: `seed`, which data and split follow as well, plus `model.seed`, theirs alone."""
+    """Seed of both trainings: `seed`, which data and split follow too, plus `model.seed`, theirs alone."""
     return int(params.seed + params.model.seed)
 
 
