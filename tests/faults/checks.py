@@ -11,7 +11,7 @@ from glasshouse.geometry.rle import decode_mask
 from glasshouse.tables.raw import read_raw
 from glasshouse.tables.schema import BOX_COLUMNS, read_table
 
-from .builders import HEIGHT_PX, VICTIM, WIDTH_PX, Box, make_scenes, place_boxes
+from .builders import GIVEN, HEIGHT_PX, VICTIM, WIDTH_PX, Box, make_scenes, place_boxes
 from .builders_labels import SECRET
 from .builders_sets import ARCHIVE
 
@@ -101,6 +101,30 @@ def demand_copies_together(root: Path) -> None:
     split = read_table("split", root / "data/split.parquet").set_index("image_id")
     rows = split.loc[[find_image(root, name)["image_id"] for name in (f"{STEM}.jpg", "copy.jpg")]]
     assert rows["split"].nunique() == rows["group"].nunique() == 1
+
+
+def read_splits(root: Path) -> pd.Series:
+    """The split of each picture by its base name."""
+    both = read_raw(root / "data/raw").images.merge(read_table("split", root / "data/split.parquet"))
+    return both["split"].set_axis(both["file_name"].str.rpartition("/")[2])
+
+
+def demand_given_places(root: Path) -> None:
+    """Every picture is where it was when the data was accepted."""
+    splits = read_splits(root)
+    assert [splits[scene.name] for scene in make_scenes()] == list(GIVEN)
+
+
+def demand_copy_tests(root: Path) -> None:
+    """The copy lies with its original, and that where it was."""
+    demand_given_places(root)
+    assert read_splits(root)["copy.jpg"] == "test"
+
+
+def demand_copy_left_out(root: Path) -> None:
+    """The copy is in no split, all others are where they were."""
+    demand_given_places(root)
+    assert pd.isna(read_splits(root)["copy.jpg"])
 
 
 def demand_group_together(root: Path) -> None:

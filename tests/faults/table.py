@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from . import builders_accepted as accepted
 from . import builders_labels as labels
 from . import builders_pictures as pictures
 from . import builders_sets as sets
@@ -190,6 +191,26 @@ SET_ROWS = (
         check=checks.demand_group_together),
 )
 
+ACCEPTED_ROWS = (
+    Row("accepted pictures that hold more than their share", "class_folders", accepted.write_accepted, "told",
+        "Accepted pictures keep their splits", findings=("split.share_free_to_reach",),
+        check=checks.demand_given_places),
+    Row("copy of a picture that tested", "class_folders", accepted.write_copy_of_tested, "repaired",
+        "they stay together in the split", findings=("download.near_copies",), pictures=PICTURES + 1,
+        check=checks.demand_copy_tests),
+    Row("new picture tied to accepted ones of two splits", "class_folders", accepted.write_tie, "told",
+        "lies_between=daisy/daisy-29.jpg (test), rose/rose-06.jpg (train)",
+        findings=("split.picture_not_left_out",), pictures=PICTURES + 1, check=checks.demand_copy_left_out),
+    Row("accepted pictures of two splits that belong together", "class_folders", accepted.write_torn,
+        "critical", "accepted_split=train", findings=("split.near_copies_together",
+        "split.given_groups_together"), ends="split"),
+    Row("accepted with other shares", "class_folders", accepted.write_other_shares, "critical",
+        "split.test is 0.1, and data/accepted_split.json was accepted with 0.2", ends="split"),
+    Row("accepted pictures moved by split.method: ordered", "class_folders", accepted.write_accepted, "told",
+        "accepted_split=train", findings=("split.accepted_picture_stays",),
+        params={"split.method": "ordered"}),
+)
+
 STORAGE_ROWS = (
     Row("sound zip archive", "class_folders", sets.write_sound_zip, "sound", "", path="pictures/set.zip"),
     Row("zip: path that leaves the folder", "class_folders", sets.write_zip_escape, "critical",
@@ -342,6 +363,7 @@ TABLES = {
     "Pictures": PICTURE_ROWS,
     "Copies across splits": COPY_ROWS,
     "Classes, splits, size": SET_ROWS,
+    "The accepted data version": ACCEPTED_ROWS,
     "Archives, and a disk that is full": STORAGE_ROWS,
     "Boxes, in any format": BOX_ROWS,
     "VOC": VOC_ROWS,

@@ -13,6 +13,7 @@ import pytest
 from glasshouse.quality.checking.checks import Outcome
 from glasshouse.quality.checking.validation import read_outcomes, validate
 from glasshouse.quality.suites.split import derive, expectations, plan_shares
+from glasshouse.tables.kept import KeptSplit, tabulate_kept
 from glasshouse.tables.schema import build_frame
 from glasshouse.tables.split import split_pictures
 
@@ -41,12 +42,18 @@ def list_images(rows: list[tuple[str, int, str | None, str | None, str | None]])
     )
 
 
-def judge(images: pd.DataFrame, objects: pd.DataFrame = NO_OBJECTS, **changes: object) -> dict[str, Outcome]:
+def judge(
+    images: pd.DataFrame,
+    objects: pd.DataFrame = NO_OBJECTS,
+    kept: KeptSplit | None = None,
+    **changes: object,
+) -> dict[str, Outcome]:
     """The findings on the split that split_pictures makes, by check."""
     values = {"method": "stratified", "test": 0.1, "valid": 0.15, "near_copy_bits": 3, "balance": "none"}
     how = SimpleNamespace(**values | changes)
-    table = split_pictures(images, objects, how, 7, CATEGORIES)
+    table = split_pictures(images, objects, how, 7, CATEGORIES, kept)
     tables = {"images": images, "objects": objects, "categories": CATEGORIES, "split": table}
+    tables |= tabulate_kept(images, table, kept, 3)
     tables["plan"] = plan_shares(how)
     checks = expectations(LIMITS)
     outcomes = read_outcomes(checks, validate({**tables, **derive(tables)}, checks))

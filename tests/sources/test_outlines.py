@@ -15,11 +15,11 @@ POINT = st.tuples(st.floats(-5, 25), st.floats(-5, 25))
 
 
 def holds(points: list[tuple[float, float]], x: float, y: float) -> bool:
-    """Whether a ray to the left of (x, y) crosses the outline an odd number of times."""
+    """Whether a ray up from (x, y) crosses the outline an odd number of times."""
     crossings = 0
-    for (y0, x0), (y1, x1) in (sorted([a[::-1], b[::-1]]) for a, b in pairwise([*points, points[0]])):
-        if y0 <= y < y1:
-            crossings += x0 + (y - y0) * ((x1 - x0) / (y1 - y0)) <= x
+    for (x0, y0), (x1, y1) in (sorted([a, b]) for a, b in pairwise([*points, points[0]])):
+        if x0 <= x < x1:
+            crossings += y0 + (x - x0) * ((y1 - y0) / (x1 - x0)) <= y
     return crossings % 2 == 1
 
 
@@ -45,6 +45,15 @@ def test_what_crosses_itself_is_even_odd_and_what_is_outside_is_cut() -> None:
 def test_polygons_equal_a_naive_reference(points: list[tuple[float, float]]) -> None:
     naive = np.array([[holds(points, x + 0.5, y + 0.5) for x in range(20)] for y in range(18)])
     assert (fill_polygon(points, 18, 20) != naive).sum() <= 1  # the last bit, where an edge meets a centre
+
+
+@given(st.lists(POINT, min_size=3, max_size=7), POINT)
+def test_polygons_that_share_an_edge_share_no_pixel_and_leave_none(
+    points: list[tuple[float, float]], apex: tuple[float, float]
+) -> None:
+    """A fan of triangles around any point is the polygon, wherever the edges meet the centres."""
+    fan = [fill_polygon([apex, *edge], 18, 20) for edge in pairwise([*points, points[0]])]
+    np.testing.assert_array_equal(np.logical_xor.reduce(fan), fill_polygon(points, 18, 20))
 
 
 @given(st.floats(3, 9), st.floats(3, 9), st.floats(-4, 4))

@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
@@ -56,6 +56,7 @@ NAN, INF = math.nan, math.inf
         ((5, 5, 5, 9), "box_without_area", None, "no area"),
         ((5, 9, 8, 9), "box_without_area", None, "no area"),
         ((0, 0, 0, 0), "box_without_area", None, "no area"),
+        ((1, 1, 5, 1.0009), "box_without_area", None, "less than 0.001 px thin"),
         ((60, 0, 70, 10), "box_outside", None, "outside the picture of 60 x 40 px"),
         ((-10, 0, 0, 10), "box_outside", None, "outside"),
         ((0, 40, 5, 41), "box_outside", None, "outside"),
@@ -254,7 +255,12 @@ coordinates = st.floats(-80, 140, width=32) | st.sampled_from([0.0, 40.0, 60.0, 
 draws = st.lists(st.tuples(coordinates, coordinates, coordinates, coordinates), max_size=6)
 
 
+THREAD = (0.0, 0.0, 1.0, 1.401298464324817e-45)  # turned upside down, 40 less its height is 40
+
+
 @settings(deadline=None)
+@example([THREAD], 3, None)
+@example([(0.0, 39.5, 1.0, 40.0000001), (0.0, -1e-6, 1.0, 1e-7)], 1, None)
 @given(draws, st.sampled_from(range(1, 9)), st.sampled_from([None, (40, 60), (60, 40), (7, 7)]))
 def test_whatever_comes_the_boxes_are_sound_and_nothing_is_lost_unsaid(
     boxes: list[tuple[float, ...]], orientation: int, size: tuple[int, int] | None
@@ -271,6 +277,7 @@ def test_whatever_comes_the_boxes_are_sound_and_nothing_is_lost_unsaid(
 
 
 @settings(deadline=None)
+@example([THREAD, (3.0, 39.0, 4.0, 39.001)], 3)
 @given(draws, st.sampled_from(range(1, 9)))
 def test_what_is_settled_is_settled(boxes: list[tuple[float, ...]], orientation: int) -> None:
     once = boxes_of(settle(*boxes, orientation=orientation))

@@ -14,19 +14,26 @@ Result = TypeVar("Result")
 THREADS = 2
 
 
-def map_in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
+def map_in_order(
+    function: Callable[[Item], Result], items: Iterable[Item], threads: int = THREADS
+) -> Iterator[tuple[Item, Result]]:
     """Pairs (item, function(item)) in the items' order; only a few items are taken ahead, so memory stays
-    bounded.
+    bounded. What was not begun when the caller stops is left undone.
 
     Raises:
         Exception: whatever the function raises, at its item's turn.
     """
-    with ThreadPoolExecutor(THREADS) as pool:
-        waiting: deque[tuple[Item, Future[Result]]] = deque()
-        for item in items:
-            waiting.append((item, pool.submit(function, item)))
-            if len(waiting) > 4 * THREADS:
+    waiting: deque[tuple[Item, Future[Result]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for item in items:
+                waiting.append((item, pool.submit(function, item)))
+                if len(waiting) > 4 * threads:
+                    first, future = waiting.popleft()
+                    yield first, future.result()
+            while waiting:
                 first, future = waiting.popleft()
                 yield first, future.result()
-        for last, future in waiting:
-            yield last, future.result()
+        finally:
+            for _, future in waiting:
+                future.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,8 +52,10 @@ class LabelledFiles:
 
 
 def read_file(path: Path) -> tuple[bytes, str | None]:
-    """(bytes of a file, None), or (b"", why it cannot be read)."""
+    """(bytes of a file, None), or (b"", why it cannot be read); a pipe is not waited for."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return b"", "cannot be read: no regular file"
         return path.read_bytes(), None
     except OSError as error:
         return b"", f"cannot be read: {error.strerror}"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from tqdm import tqdm
 
 from glasshouse.params.faults import suggest
 from glasshouse.sources.example import Example, LabelFault, SourceError
 from glasshouse.sources.split_names import find_split
-from glasshouse.sources.tfds_examples import ExampleReader, Record
+from glasshouse.sources.tfds_examples import ExampleReader, Record, read_text
 from glasshouse.sources.tfds_layout import Layout, find_layout
 from glasshouse.sources.tfds_sets import open_builder
 from glasshouse.sources.tfrecords import read_parquet_records, read_tfrecords
@@ -36,7 +38,8 @@ def open_tfds(name: str, splits: str, data_dir: str) -> TfdsSource:
     full_name = info.full_name.replace(f"/{info.version}", f":{info.version}")
     layout = find_layout(info.features, info.supervised_keys, full_name)
     chosen = choose_splits(list(info.splits), splits, full_name)
-    source = TfdsSource(full_name, layout, {split: open_shards(builder, split) for split in chosen})
+    splits_of = {split: open_shards(builder, split) for split in chosen}
+    source = TfdsSource(full_name, name_classes(layout, splits_of), splits_of)
     print(source.describe(), file=sys.stderr)
     return source
 
@@ -107,6 +110,27 @@ def open_shards(builder: Any, split: str) -> Shards:
     return Shards(file_format, shards)
 
 
+def name_classes(layout: Layout, splits: dict[str, Shards]) -> Layout:
+    """The layout with the names of classes that the records hold as text, sorted: one more pass over them."""
+    labels = layout.label
+    if labels is None or not labels.as_text:
+        return layout
+    bar = tqdm(iterate(splits), "classes", sum(map(len, splits.values())), file=sys.stderr, disable=None)
+    names = {read_text(record, labels.key) for record in bar}
+    return replace(layout, label=replace(labels, names=tuple(sorted(filter(None, names)))))
+
+
+def iterate(splits: dict[str, Shards]) -> Iterator[Record]:
+    """The records of all splits in their order."""
+    from tensorflow_datasets.proto import tf_example_pb2
+
+    for split, shards in splits.items():
+        digits = len(str(max(len(shards) - 1, 0)))
+        for number, serialized in enumerate(shards):
+            proto = tf_example_pb2.Example.FromString(serialized)
+            yield Record(proto.features.feature, split, f"{number:0{digits}d}")
+
+
 @dataclass
 class TfdsSource:
     """The pictures of a set, split after split, each in TFDS's order.
@@ -154,14 +178,7 @@ class TfdsSource:
 
     def __iter__(self) -> Iterator[Example]:
         """Read the records one by one; raises SourceError where a shard is damaged."""
-        from tensorflow_datasets.proto import tf_example_pb2
-
         reader = ExampleReader(self.layout)
         self.faults = reader.faults
-        for split, shards in self.splits.items():
-            given = find_split(split) if len(self.splits) > 1 else None
-            digits = len(str(max(len(shards) - 1, 0)))
-            for number, serialized in enumerate(shards):
-                proto = tf_example_pb2.Example.FromString(serialized)
-                record = Record(proto.features.feature, split, f"{number:0{digits}d}")
-                yield reader.read(record, given)
+        for record in iterate(self.splits):
+            yield reader.read(record, find_split(record.split) if len(self.splits) > 1 else None)

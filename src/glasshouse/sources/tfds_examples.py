@@ -13,6 +13,7 @@ from glasshouse.geometry.rle import encode_mask
 from glasshouse.pictures.decode import UndecodablePicture, open_image
 from glasshouse.sources.example import Example, LabelFault, ObjectLabel
 from glasshouse.sources.tfds_layout import Boxes, Labels, Layout
+from glasshouse.sources.tfds_masks import decode_levels, find_inside, surround
 
 NO_REGION = frozenset({"background", "void", "unlabeled", "unlabelled", "ignore", "none"})
 NO_LABEL = -1  # TFDS's value where a label is withheld, as in many test splits
@@ -44,6 +45,11 @@ class ExampleReader:
             objects = self._read_objects(record, layout.boxes, shape, label, file_name)
         elif shape is not None and layout.regions is not None:
             objects = self._read_regions(record, layout.regions, shape, file_name)
+        elif shape is not None and layout.mask is not None and label is not None:
+            read = self._read_mask(record, layout.mask, shape, label, file_name)
+            if isinstance(read, str):
+                return Example(file_name, picture, split=given, unreadable=read)
+            objects = (read,)
         drawn_on = shape if objects else None
         return Example(file_name, picture, label, objects, given, labelled_size=drawn_on)
 
@@ -51,6 +57,8 @@ class ExampleReader:
         labels = self.layout.label
         if labels is None:
             return None
+        if labels.as_text:
+            return read_text(record, labels.key)
         value = int(record.read_one(labels.key, NO_LABEL))
         if value == NO_LABEL:
             return None
@@ -88,7 +96,7 @@ class ExampleReader:
     ) -> str | None:
         labels = boxes.labels
         if labels is None:
-            name, why = label, "the picture has no label to give it"
+            name, why = boxes.name or label, "the picture has no label to give it"
         else:
             name = labels.names[value] if 0 <= value < len(labels.names) else None
             why = say_range(value, labels)
@@ -127,6 +135,18 @@ class ExampleReader:
                 name, counts = labels.names[value], encode_mask(inside)
                 found.append(ObjectLabel(name, surround(inside), True, counts, origin))
         return tuple(found)
+
+    def _read_mask(
+        self, record: Record, key: str, shape: tuple[int, int], label: str, file_name: str
+    ) -> ObjectLabel | str:
+        """The picture's one object, or why its mask does not tell: the picture would pass for background."""
+        levels = decode_levels(record.read_one(key, b""), shape)
+        inside = levels if isinstance(levels, str) else find_inside(levels)
+        if isinstance(inside, str):
+            self._note(record, file_name, key, "mask_unusable", f"{inside}: the picture is left out with it")
+            return inside
+        origin = f"{file_name}, {record.place} {key}"
+        return ObjectLabel(label, surround(inside), False, encode_mask(inside), origin)
 
     def _note(
         self, record: Record, file_name: str, place: str, kind: str, reason: str, action: Any = "set_aside"
@@ -204,23 +224,9 @@ def scale_boxes(
     return [(x_min, y_min, x_max, y_max) for x_min, y_min, x_max, y_max in np.round(pixels, 3).tolist()]
 
 
-def decode_levels(data: bytes, shape: tuple[int, int]) -> NDArray[np.integer[Any]] | str:
-    """The numbers (height, width) in a picture of one channel, or why they cannot be used."""
-    try:
-        image = open_image(data)
-        image.load()
-    except (UndecodablePicture, OSError, ValueError, SyntaxError) as error:
-        return f"the mask cannot be decoded ({error})"
-    if (image.height, image.width) != shape:
-        return f"the mask has {image.width} x {image.height} pixels, the picture {shape[1]} x {shape[0]}"
-    levels = np.asarray(image if image.mode not in ("RGB", "RGBA", "LA") else image.getchannel(0))
-    return levels.astype(np.int64)
-
-
-def surround(inside: NDArray[np.bool_]) -> tuple[float, float, float, float]:
-    """x min, y min, x max, y max in pixels of the smallest box around a mask that is not empty."""
-    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
+def read_text(record: Record, key: str) -> str | None:
+    """The text of a key, None where it is empty or missing."""
+    return str(record.read_one(key, b"").decode("utf-8", "backslashreplace")).strip() or None
 
 
 def say_range(value: int, labels: Labels) -> str:

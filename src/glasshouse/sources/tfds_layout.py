@@ -11,21 +11,27 @@ import numpy as np
 from glasshouse.sources.example import SourceError
 
 NAME_KEYS = ("image/filename", "image/file_name", "file_name", "filename", "image/id", "image_id", "id")
-LABEL_KEYS = ("label", "labels", "category", "type")
+LABEL_KEYS = ("label", "labels", "category", "type", "class", "class_id")
+BOX_KEYS = ("bbox", "box", "bounding_box")  # a single box of another name is one of a part: head_bbox
 CROWD_KEYS = ("is_crowd", "iscrowd", "is_group_of")
 MASK_WORDS = ("mask", "segment", "annotation")  # in the name of an Image that is none to look at
 SUPPORTED = (
-    "an Image with a ClassLabel, with a Sequence of {BBoxFeature, ClassLabel}, with a single BBoxFeature and "
-    "a ClassLabel, or with a LabeledImage of named classes"
+    "an Image with a ClassLabel or a Text called label, with a Sequence of {BBoxFeature, ClassLabel} or of "
+    "boxes of one kind, with a single BBoxFeature or a mask and a ClassLabel, or with a LabeledImage of "
+    "named classes"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """A class label: key in the record, and the names of its values 0, 1, ..."""
+    """A class label: key in the record, and the names of its values 0, 1, ...
+
+    `as_text`: the record holds the name itself; which there are, only a pass over the records tells.
+    """
 
     key: str
     names: tuple[str, ...]
+    as_text: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +40,10 @@ class Boxes:
 
     Attributes:
         key: of the boxes, four shares (y min, x min, y max, x max) each.
-        labels: of the boxes, one each; None where they have the picture's own label.
+        labels: of the boxes, one each; None where they have the picture's own label, or all one name.
         crowd, mask: of a flag and of an encoded mask, one each, or None.
         single: there is at most one, and four zeros stand for none.
+        name: class of all boxes where neither they nor the picture have a label, else None.
     """
 
     key: str
@@ -44,6 +51,7 @@ class Boxes:
     crowd: str | None = None
     mask: str | None = None
     single: bool = False
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,7 @@ class Layout:
         boxes: of its objects, or None.
         regions: a picture of class numbers, or None.
         unused: keys of all other features.
+        mask: key of the mask of the picture's one object, which has the picture's label, or None.
     """
 
     picture: str
@@ -65,27 +74,35 @@ class Layout:
     boxes: Boxes | None
     regions: Labels | None
     unused: tuple[str, ...]
+    mask: str | None = None
 
     @property
     def categories(self) -> tuple[str, ...]:
         """Names of all classes, each once: those of objects, then those of regions and of pictures."""
         kinds = (self.boxes.labels if self.boxes else None, self.regions, self.label)
-        return tuple(dict.fromkeys(name for labels in kinds if labels for name in labels.names))
+        only = (self.boxes.name,) if self.boxes and self.boxes.name else ()
+        return tuple(dict.fromkeys((*only, *(name for labels in kinds if labels for name in labels.names))))
 
 
 def find_layout(features: Any, supervised_keys: Any, name: str) -> Layout:
     """The layout of a set's features.
 
     The picture is the feature `image`, or else the only Image that no name calls a mask. The class is
-    `label`, or else the one of the supervised keys, or else the only ClassLabel. Objects are a Sequence with
-    a box, `objects` before any other, or else a single box with the picture's class (a box of four zeros is
-    none). Inside a Sequence `label` comes first, then the other LABEL_KEYS, then the only ClassLabel; without
-    one the picture's class counts. An Image beside each box is its mask (not zero: inside).
+    `label`, or else the one of the supervised keys, or else the only ClassLabel, or else one called as in
+    LABEL_KEYS; where there is no ClassLabel, a Text called `label`. Objects are a Sequence with a box,
+    `objects` before any other, or else a single box with the picture's class (a box of four zeros is none).
+    Inside a Sequence `label` comes first, then the other LABEL_KEYS, then the only ClassLabel; without one
+    the picture's class counts, and where it has none, all boxes are of one class that is called as the
+    Sequence is (wider_face: faces). An Image beside each box is its mask (not zero: inside).
+
+    A mask beside the picture's class shows its one object, and the box is the mask's (tfds_masks.py says how
+    it is read), unless there is a box of the whole object. A box of a part gives way: of oxford_iiit_pet
+    comes the animal, by its trimap, not the head, which only half of the pictures have. Beside a box of the
+    whole object a mask is not used: caltech_birds2011's holds the votes of several people.
 
     A LabeledImage tells the class of each pixel, not where one object ends: without boxes, each class of a
     picture becomes one crowd with its mask (the first class, if it is called background, void or the like,
-    becomes none). Other masks have no stated meaning (oxford_iiit_pet's trimap, caltech_birds2011's votes)
-    and are not used: of oxford_iiit_pet come the class and the box of the head.
+    becomes none). An Image of class numbers without names (cityscapes, scene_parse150) has no meaning here.
 
     Args:
         features: the FeaturesDict of the set.
@@ -100,6 +117,8 @@ def find_layout(features: Any, supervised_keys: Any, name: str) -> Layout:
     label = _find_label(flat, supervised_keys)
     boxes = _find_boxes(flat, label)
     regions = None if boxes else _find_regions(flat)
+    mask = _find_mask(flat) if label and not regions and (boxes is None or _is_part(boxes)) else None
+    boxes = None if mask else boxes
     if picture is None or not (label or boxes or regions):
         missing = "picture to look at" if picture is None else "class or box"
         raise SourceError(
@@ -107,9 +126,9 @@ def find_layout(features: Any, supervised_keys: Any, name: str) -> Layout:
             f"Supported: {SUPPORTED}."
         )
     key = next((key for key in NAME_KEYS if _is_name(flat.get(key))), None)
-    taken = {picture, key, *(labels.key for labels in (label, regions) if labels)}
+    taken = {picture, key, mask, *(labels.key for labels in (label, regions) if labels)}
     taken |= {boxes.key.rpartition("/")[0] or boxes.key, boxes.key} if boxes else set()
-    return Layout(picture, key, label, boxes, regions, tuple(sorted(flat.keys() - taken)))
+    return Layout(picture, key, label, boxes, regions, tuple(sorted(flat.keys() - taken)), mask)
 
 
 def describe(features: dict[str, Any]) -> str:
@@ -173,8 +192,11 @@ def _find_picture(flat: dict[str, Any]) -> str | None:
 def _find_label(flat: dict[str, Any], supervised_keys: Any) -> Labels | None:
     found = _keys(flat, _is_label)
     target = supervised_keys[1] if supervised_keys and len(supervised_keys) > 1 else None
-    key = next((key for key in ("label", target) if isinstance(key, str) and key in found), _only(found))
-    return Labels(key, tuple(flat[key].names)) if key else None
+    first = next((key for key in ("label", target) if isinstance(key, str) and key in found), None)
+    key = first or _only(found) or next((key for key in LABEL_KEYS if key in found), None)
+    if key:
+        return Labels(key, tuple(flat[key].names))
+    return Labels("label", (), as_text=True) if _kind(flat.get("label")) == "Text" else None
 
 
 def _find_boxes(flat: dict[str, Any], label: Labels | None) -> Boxes | None:
@@ -195,11 +217,26 @@ def _find_boxes(flat: dict[str, Any], label: Labels | None) -> Boxes | None:
 
 def _find_boxes_inside(key: str, inner: dict[str, Any], label: Labels | None) -> Boxes | None:
     box, labels = _only(_keys(inner, _is_box)), _choose_label(f"{key}/", inner)
-    if box is None or not (labels or label):
+    name = None if labels or label or any(word in inner for word in LABEL_KEYS) else key
+    if box is None or not (labels or label or name):
         return None
     crowd = next((name for name in CROWD_KEYS if name in inner), None)
     mask = _only(_keys(inner, lambda feature: _is_image(feature) and feature.shape[-1] == 1))
-    return Boxes(f"{key}/{box}", labels, crowd and f"{key}/{crowd}", mask and f"{key}/{mask}")
+    crowds, masks = crowd and f"{key}/{crowd}", mask and f"{key}/{mask}"
+    return Boxes(f"{key}/{box}", labels, crowds, masks, name=name)
+
+
+def _is_part(boxes: Boxes) -> bool:
+    return boxes.single and boxes.key not in BOX_KEYS
+
+
+def _find_mask(flat: dict[str, Any]) -> str | None:
+    """The only picture of one channel of levels that is called a mask."""
+
+    def is_mask(feature: Any) -> bool:
+        return _is_image(feature) and np.dtype(feature.np_dtype).kind == "u" and feature.shape[-1] == 1
+
+    return _only([key for key in _keys(flat, is_mask) if any(word in key.lower() for word in MASK_WORDS)])
 
 
 def _choose_label(prefix: str, features: dict[str, Any]) -> Labels | None:

@@ -45,6 +45,7 @@ BOX = {
     "y_max_px": Column("float64", "lower edge, exclusive"),
 }
 BOX_COLUMNS = list(BOX)
+SPLITS = ("train", "valid", "test")
 IS_CROWD = Column("bool", "the box surrounds many objects that were not labelled one by one")
 
 TABLES: dict[str, dict[str, Column]] = {
@@ -96,7 +97,7 @@ TABLES: dict[str, dict[str, Column]] = {
     },
     "split": {
         "image_id": IMAGE_ID,
-        "split": Column("str", "train, valid or test"),
+        "split": Column("str", "train, valid or test; missing where it is left out (kept.py)", nullable=True),
         "group": Column(
             "int64",
             "smallest image_id among a picture's group (near copies and what the source groups) and itself",

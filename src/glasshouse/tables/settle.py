@@ -29,7 +29,7 @@ from glasshouse.sources.example import Example, LabelFault, ObjectLabel
 
 MIN_INSIDE = 0.1  # share of a box's area; with less inside the picture, what is seen is hardly the object
 ROUNDING_PX = 1.0  # over an edge: tools differ in where a pixel begins and how they round
-EXACT_PX = 1e-3  # over an edge: the last digits of a number, no fault
+EXACT_PX = 1e-3  # the last digits of a number: over an edge no fault, and no side of a box
 MIN_SIDE_PX = 16  # of a picture that someone labelled: a smaller size in an annotation is a wrong number
 Size = tuple[int, int]
 
@@ -65,8 +65,8 @@ class Faults:
 def settle_labels(example: Example, picture: Picture) -> Settled:
     """The objects of an example on the upright pixels of its decoded picture.
 
-    What happens to a box: not finite, without area, outside, nearly outside, or the same as another of its
-    class: set aside; corners reversed: exchanged; partly outside: clipped.
+    What happens to a box: not finite, without area (or thinner than EXACT_PX), outside, nearly outside, or
+    the same as another of its class: set aside; corners reversed: exchanged; partly outside: clipped.
     """
     faults = Faults(example.file_name)
     drawn_on, unusable = find_drawn_size(example, picture, faults)
@@ -145,8 +145,12 @@ def settle_object(thing: ObjectLabel, drawn_on: Size, orientation: int, faults: 
     box = settle_box(thing, drawn_on, faults)
     if box is None:
         return None
-    mask = settle_mask(thing, drawn_on, orientation, faults)
-    return replace(thing, box_xyxy_px=turn_box(box, drawn_on, orientation), mask=mask)
+    turned = turn_box(box, drawn_on, orientation)
+    if min(turned[2] - turned[0], turned[3] - turned[1]) < EXACT_PX:
+        reason = f"the box {spell(thing.box_xyxy_px)} is less than {EXACT_PX:g} px thin, and shows nothing"
+        faults.note(thing.origin, "box_without_area", "set_aside", reason)
+        return None
+    return replace(thing, box_xyxy_px=turned, mask=settle_mask(thing, drawn_on, orientation, faults))
 
 
 def settle_box(thing: ObjectLabel, size: Size, faults: Faults) -> Box | None:

@@ -28,6 +28,8 @@ def make_tables():
         "objects": pd.DataFrame({"image_id": [], "category_id": []}).astype("int64").assign(is_crowd=False),
         "categories": pd.DataFrame({"category_id": [1, 2], "name": ["rose", "tulip"]}),
         "split": pd.DataFrame({"image_id": ids, "split": splits, "group": groups, "weight": weights}),
+        "accepted": pd.DataFrame({"image_id": ids[4:6], "split": "train"}),
+        "left_out": pd.DataFrame({"image_id": [50], "lies_between": pd.Series([None], dtype="str")})[:0],
         "plan": pd.DataFrame(
             {"split": names, "share": [0.7, 0.2, 0.1], "method": "stratified", "balance": "oversample"}
         ),
@@ -41,6 +43,11 @@ BREAKS = {
     "split_known": [("put", "split", 10, "split", "holdout"), ("put", "split", 10, "weight", 1.0)],
     "picture_in_one_split": [("double", "split", 10)],
     "picture_assigned": [("remove", "split", 10)],
+    "picture_not_left_out": [
+        ("put", "split", 10, "split", None),
+        ("add", "left_out", {"image_id": 11, "lies_between": "05.png (train), 39.png (test)"}),
+    ],
+    "accepted_picture_stays": [("put", "accepted", 0, "split", "valid")],
     "assigned_picture_exists": [
         ("add", "split", {"image_id": 99, "split": "train", "group": 99, "weight": 1.0})
     ],
@@ -57,6 +64,11 @@ BREAKS = {
     "weight_one_unless_oversampled": [("put", "split", 30, "weight", 1.5)],
     "split_has_pictures": [("put", "split", row, "split", "train") for row in range(36, 40)],
     "share_as_planned": [("put", "split", row, "split", "valid") for row in (24, 26, 20)],
+    "share_free_to_reach": [
+        *[("add", "accepted", {"image_id": row + 1, "split": "valid"}) for row in range(28, 36)],
+        *[("put", "split", row, "split", "valid") for row in (24, 26)],
+        *[("add", "accepted", {"image_id": row + 1, "split": "valid"}) for row in (24, 26)],
+    ],
     "class_mix_alike": [("put", "images", row, "label", "rose") for row in (29, 31, 33)],
     "class_in_train": [("put", "images", 30, "label", "lily"), ("put", "images", 37, "label", "lily")],
     "class_in_valid_and_test": [("put", "images", 10, "label", "lily")],

@@ -14,6 +14,7 @@ from typing import Any
 
 from glasshouse.params import STAGE_KEYS
 from glasshouse.quality.page.cards import gather_cards
+from glasshouse.quality.page.environment import open_templates
 from glasshouse.quality.page.histograms import gather_charts, say_number
 
 READS = ("src/glasshouse/quality/page/templates",)
@@ -55,7 +56,8 @@ def write_page(folder: Path, raw: Path) -> Path:
     stages = read_stages(folder)
     profile = _read(folder / PROFILE)
     findings = [(stage.name, finding) for stage in stages if not stage.is_old for finding in stage.findings]
-    text = _environment().get_template("index.html.jinja").render(
+    environment = open_templates(TEMPLATES, cell=say_cell, columns=order_columns)
+    text = environment.get_template("index.html.jinja").render(
         verdict=say_verdict(stages),
         stages=stages,
         cards=gather_cards(findings, raw),
@@ -128,20 +130,6 @@ def _read(path: Path) -> dict[str, Any] | None:
         return None
     document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return document
-
-
-def _environment() -> Any:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(cell=say_cell, columns=order_columns)
-    return environment
 
 
 def say_cell(value: Any) -> str:

@@ -23,7 +23,7 @@ TABLES = (
         "images", (*columns("integer", "image_id", "width_px", "height_px"), *columns("text", "file_name"))
     ),
     Table("objects", (*columns("integer", "object_id", "image_id", "category_id"), *BOX), min_rows=0),
-    Table("split", (*columns("integer", "image_id"), *columns("text", "split"))),
+    Table("split", (*columns("integer", "image_id"), *columns("text", "split", nullable=True))),
     Table(
         "prepared_images",
         (

@@ -9,11 +9,10 @@ import pandas as pd
 
 from glasshouse.quality.checking.checks import Check, Table, columns
 from glasshouse.quality.checking.expect import between, filled, greater, one_of, true, unique
-from glasshouse.sources.listing import abridge
+from glasshouse.quality.leaks import KEPT_TABLES, leakage_checks, with_accepted, with_copies
+from glasshouse.tables.schema import SPLITS
+from glasshouse.tables.split import find_goals
 from glasshouse.tables.strata import list_classes
-
-SPLITS = ("train", "valid", "test")
-NOT_OURS = ("ordered", "given")  # methods that leave copies where order or source have put them
 
 TABLES = (
     Table(
@@ -28,8 +27,13 @@ TABLES = (
     Table("categories", (*columns("integer", "category_id"), *columns("text", "name")), 0),
     Table(
         "split",
-        (*columns("integer", "image_id", "group"), *columns("text", "split"), *columns("number", "weight")),
+        (
+            *columns("integer", "image_id", "group"),
+            *columns("text", "split", nullable=True),
+            *columns("number", "weight"),
+        ),
     ),
+    *KEPT_TABLES,
     Table(
         "plan",
         (
@@ -38,8 +42,8 @@ TABLES = (
         ),
     ),
 )
+HELD_OFF = 0.01  # of all pictures: what accepted ones keep a split's share off by; less is no matter
 _PICTURE = ("image_id", "file_name", "split")
-_COPIES = ("file_name", "split", "lies_apart_from")
 
 
 def plan_shares(split: Any) -> pd.DataFrame:
@@ -57,46 +61,14 @@ def plan_shares(split: Any) -> pd.DataFrame:
 def derive(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """Every picture with its and its copies' splits; shares against the plan; classes against the whole."""
     images, split, plan = tables["images"], tables["split"], tables["plan"]
-    assigned = images.merge(split, on="image_id", how="outer")
+    assigned = with_accepted(images.merge(split, on="image_id", how="outer"), tables)
     classes = list_classes(images, tables["objects"], tables["categories"])
     presence = classes.merge(assigned[["image_id", "split"]], on="image_id")
     return {
-        "assigned": _with_weights(_with_given(_with_copies(assigned, plan), plan), plan),
+        "assigned": _with_weights(_with_given(with_copies(assigned, plan), plan), plan),
         "shares": _shares(assigned, plan),
         "class_mix": _class_mix(presence, assigned, plan),
     }
-
-
-def _with_copies(assigned: pd.DataFrame, plan: pd.DataFrame) -> pd.DataFrame:
-    """In how many splits the pictures lie that are near or exact copies, or of one group; 1 is right.
-
-    Slicing in the given order, or the source itself, may tear copies apart, and who asks for it is told; any
-    other method must not.
-    """
-    fixed = pd.Series(bool(plan["method"].isin(NOT_OURS).any()), assigned.index)
-    near, exact, given = (
-        assigned.groupby(column)["split"].transform("nunique")
-        for column in ("group", "sha256", "given_group")
-    )
-    torn = pd.concat([near, exact, given], axis=1).max(axis=1)
-    return assigned.assign(
-        near_copies_in=near.mask(fixed),
-        exact_copies_in=exact.mask(fixed),
-        given_group_in=given.mask(fixed),
-        sliced_through=torn.where(fixed),
-        lies_apart_from=_name_copies(assigned[torn > 1]).reindex(assigned.index),
-    )
-
-
-def _name_copies(torn: pd.DataFrame) -> pd.Series:
-    """For each picture the pictures of its group in other splits, by name: `b.jpg (valid), c.jpg (test)`."""
-    named = torn["file_name"].astype(object) + " (" + torn["split"].astype(object) + ")"
-    texts = {}
-    for _, group in torn.groupby("group"):
-        for row, split in group["split"].items():
-            others = named[group.index[group["split"] != split]].tolist()
-            texts[row] = abridge(others)
-    return pd.Series(texts, dtype=object)
 
 
 def _with_given(assigned: pd.DataFrame, plan: pd.DataFrame) -> pd.DataFrame:
@@ -120,16 +92,36 @@ def _with_weights(assigned: pd.DataFrame, plan: pd.DataFrame) -> pd.DataFrame:
 
 
 def _shares(assigned: pd.DataFrame, plan: pd.DataFrame) -> pd.DataFrame:
-    """One row a split: its pictures, its share, how far that is off beyond rounding; the largest group."""
+    """One row a split: its pictures, its share, how far that is off beyond rounding; the largest group.
+
+    `reachable` is the share that can be had although accepted pictures keep their splits.
+    """
     split = assigned.dropna(subset=["split"])
     sizes = split["group"].value_counts()
     first = split.loc[split["group"] == sizes.index[0], "file_name"].iloc[0]
     shares = plan.copy()
     shares["pictures"] = shares["split"].map(split["split"].value_counts()).fillna(0).astype("int64")
     shares["found_share"] = shares["pictures"] / len(split)
-    shares["off_by"] = ((shares["found_share"] - shares["share"]).abs() - 1 / len(split)).clip(lower=0.0)
+    shares["reachable"] = shares["split"].map(_find_reachable(split, plan))
+    for name, of, to in (
+        ("off_by", "found_share", "reachable"),
+        ("held_off_by", "reachable", "share"),
+    ):
+        shares[name] = ((shares[of] - shares[to]).abs() - 1 / len(split)).clip(lower=0.0)
     shares["pictures_if_planned"] = shares["pictures"].where(_is_planned(plan))
     return shares.assign(largest_group=int(sizes.iloc[0]), largest_group_of=first)
+
+
+def _find_reachable(split: pd.DataFrame, plan: pd.DataFrame) -> dict[str, float]:
+    """The shares of the plan, as far as the groups of accepted pictures, which keep their splits, allow."""
+    shares = dict(zip(plan["split"], plan["share"], strict=True))
+    if not plan["method"].eq("stratified").any() or split["accepted_split"].isna().all():
+        return shares
+    kept = split[split["accepted_split"].notna().groupby(split["group"]).transform("any")]
+    held = {name: int((kept["split"] == name).sum()) for name in SPLITS}
+    goals = find_goals(len(split), {name: shares[name] for name in ("test", "valid")}, held)
+    goals["train"] = len(split) - sum(goals.values())
+    return {name: goal / len(split) for name, goal in goals.items()}
 
 
 def _is_planned(plan: pd.DataFrame) -> pd.Series:
@@ -164,7 +156,7 @@ def expectations(thresholds: Any) -> tuple[Check, ...]:
     """The checks of a split, with the limits of `quality.split`."""
     return (
         *_assignment_checks(),
-        *_leakage_checks(),
+        *leakage_checks(),
         *_weight_checks(),
         *_share_checks(thresholds),
         *_class_checks(thresholds),
@@ -191,7 +183,7 @@ def _assignment_checks() -> tuple[Check, ...]:
         Check(
             "picture_assigned",
             "assigned",
-            filled("split"),
+            filled("place"),
             f"The picture is in no split and would be lost. {again}",
             rows=_PICTURE,
         ),
@@ -210,48 +202,6 @@ def _assignment_checks() -> tuple[Check, ...]:
             "from its training pictures: to have it otherwise, complete the source's split files or folders.",
             "warning",
             rows=(*_PICTURE, "given_split"),
-        ),
-    )
-
-
-def _leakage_checks() -> tuple[Check, ...]:
-    leak = (
-        "What is tested was trained on, so the score would flatter: copies and groups must share one split. "
-        "Run split again."
-    )
-    sliced = (
-        "Copies, or pictures of one group, lie on both sides: the score flatters. Delete all but one, or "
-        "take split.method: stratified."
-    )
-    return (
-        Check(
-            "near_copies_together",
-            "assigned",
-            between("near_copies_in", high=1),
-            leak,
-            rows=(*_COPIES, "group"),
-        ),
-        Check(
-            "exact_copies_together",
-            "assigned",
-            between("exact_copies_in", high=1),
-            leak,
-            rows=(*_PICTURE, "sha256"),
-        ),
-        Check(
-            "given_groups_together",
-            "assigned",
-            between("given_group_in", high=1),
-            leak,
-            rows=(*_PICTURE, "given_group"),
-        ),
-        Check(
-            "copies_not_sliced_through",
-            "assigned",
-            between("sliced_through", high=1),
-            sliced,
-            "warning",
-            rows=(*_COPIES, "group", "given_group"),
         ),
     )
 
@@ -302,6 +252,15 @@ def _share_checks(thresholds: Any) -> tuple[Check, ...]:
             "the source; its size and first picture stand here) too large for it? Thin it out, lower "
             "split.near_copy_bits, or raise quality.split.ratio_tolerance.",
             rows=("split", "pictures", "share", "found_share", "largest_group", "largest_group_of"),
+        ),
+        Check(
+            "share_free_to_reach",
+            "shares",
+            between("held_off_by", high=HELD_OFF),
+            "Accepted pictures keep their splits, so that the share cannot be had: add pictures, or write "
+            '{"accepted": null} into data/accepted_split.json to deal all of them anew.',
+            "warning",
+            rows=("split", "pictures", "share", "reachable"),
         ),
     )
 

@@ -17,16 +17,9 @@ from glasshouse.sources.coco.files import (
     is_id,
     name_kind,
 )
-from glasshouse.sources.coco.masks import (
-    Box,
-    Outline,
-    Runs,
-    bound_shape,
-    rasterise_outlines,
-    read_rle,
-    write_counts,
-)
+from glasshouse.sources.coco.masks import Runs, bound_shape, read_rle, write_counts
 from glasshouse.sources.example import LabelFault, ObjectLabel, SourceError
+from glasshouse.sources.outlines import Box, Outline, rasterise_outlines
 
 FARTHEST_PX = 1e9  # coordinates of polygons beyond are no coordinates
 BATCH = 256  # masks at a time

@@ -1,14 +1,12 @@
-"""Masks as runs: polygons and COCO's run lengths become intervals and compressed text, never bitmaps.
+"""Masks as runs: COCO's run lengths as intervals (sources/outlines.py), and those as compressed text.
 
-Positions count the pixels of a mask down its columns: position = column * height + row. Intervals (N, 2) are
-[start, end) of positions inside, rising, neither touching nor empty. Time and memory go with the outlines,
-not with the pictures; all functions take many masks at once. The text is that of geometry/rle.py.
+Time and memory go with the outlines, not with the pictures; `write_counts` takes many masks at once. The text
+is that of geometry/rle.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -16,77 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glasshouse.sources.coco.files import MAX_SIDE_PX, name_kind
+from glasshouse.sources.outlines import Box, Intervals, Outline, box_polygon, merge_intervals
 
-Box = tuple[float, float, float, float]
-Intervals = NDArray[np.int64]
 Runs = tuple[Intervals, int, int]  # with height and width
 LONGEST = 12  # characters of five bits that a number of int64 takes
-
-
-@dataclass(frozen=True, slots=True)
-class Outline:
-    """The polygons (N, 2) of x, y in pixels whose union is one mask of (height, width)."""
-
-    polygons: Sequence[NDArray[np.float64]]
-    height: int
-    width: int
-
-
-def rasterise_outlines(outlines: Sequence[Outline]) -> list[Intervals]:
-    """The pixels whose centres lie inside each outline; a polygon that crosses itself counts by parity.
-
-    What lies beyond the picture is cut off. Coordinates are finite, and small enough to be multiplied.
-    """
-    owners = np.array([place for place, one in enumerate(outlines) for _ in one.polygons], np.int64)
-    polygons = [polygon for one in outlines for polygon in one.polygons]
-    heights = np.array([one.height for one in outlines], np.int64)
-    widths = np.array([one.width for one in outlines], np.int64)
-    bases = np.concatenate(([0], np.cumsum(heights * widths + 1)))  # + 1: masks never touch
-    if not polygons:
-        return [np.empty((0, 2), np.int64) for _ in outlines]
-    polygon, column, row = _cross_columns(polygons, heights[owners], widths[owners])
-    owner = owners[polygon[::2]]
-    start = bases[owner] + column[::2] * heights[owner]
-    merged = merge_intervals(np.stack([start + row[::2], start + row[1::2]], axis=1))
-    cuts = np.searchsorted(merged[:, 0], bases)
-    return [merged[low:high] - base for low, high, base in zip(cuts, cuts[1:], bases, strict=False)]
-
-
-def _cross_columns(
-    polygons: Sequence[NDArray[np.float64]], heights: NDArray[np.int64], widths: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Where outlines cross the middle lines of pixel columns: (polygon, column, first row below), sorted.
-
-    Within one column of a polygon the crossings come in pairs: in, out.
-    """
-    corners = np.array([len(polygon) for polygon in polygons])
-    number = np.repeat(np.arange(len(polygons)), corners)
-    points = np.concatenate(polygons)
-    following = np.arange(1, len(points) + 1)
-    following[np.cumsum(corners) - 1] = np.cumsum(corners) - corners  # the last corner leads to the first
-    (x_from, y_from), (x_to, y_to) = points.T, points[following].T
-    limits = widths[number]
-    first = np.clip(np.ceil(np.minimum(x_from, x_to) - 0.5), 0, limits).astype(np.int64)
-    last = np.clip(np.ceil(np.maximum(x_from, x_to) - 0.5), 0, limits).astype(np.int64)
-    edge = np.repeat(np.arange(len(points)), last - first)
-    column = np.arange(len(edge)) - np.repeat(np.cumsum(last - first) - last, last - first)
-    slope = (y_to - y_from)[edge] / (x_to - x_from)[edge]
-    y = y_from[edge] + (column + 0.5 - x_from[edge]) * slope
-    row = np.clip(np.ceil(y - 0.5), 0, heights[number[edge]]).astype(np.int64)
-    columns, rows = widths.max() + 1, heights.max() + 1
-    key = np.sort((number[edge] * columns + column) * rows + row)  # one sort of one number each
-    return key // (columns * rows), key // rows % columns, key % rows
-
-
-def merge_intervals(intervals: Intervals) -> Intervals:
-    """The union of intervals in any order, empty ones among them."""
-    kept = intervals[intervals[:, 0] < intervals[:, 1]]
-    if not len(kept):
-        return kept
-    start, end = kept[np.argsort(kept[:, 0], kind="stable")].T
-    reach = np.maximum.accumulate(end)
-    fresh = np.flatnonzero(np.concatenate(([True], start[1:] > reach[:-1])))
-    return np.stack([start[fresh], np.maximum.reduceat(end, fresh)], axis=1)
 
 
 def read_counts(counts: str | Sequence[int], height: int, width: int) -> Intervals:
@@ -182,7 +113,5 @@ def read_rle(rle: dict[str, Any], size: tuple[int, int] | None) -> Runs:
 def bound_shape(shape: Outline | Runs | None) -> Box | None:
     """The box around the corners of an outline or the pixels of runs; None where there are none."""
     if isinstance(shape, Outline):
-        points = np.concatenate(shape.polygons)
-        (x_min, y_min), (x_max, y_max) = points.min(axis=0), points.max(axis=0)
-        return float(x_min), float(y_min), float(x_max), float(y_max)
+        return box_polygon(np.concatenate(shape.polygons))
     return bound_intervals(shape[0], shape[1]) if shape is not None and len(shape[0]) else None

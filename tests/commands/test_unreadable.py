@@ -1,0 +1,106 @@
+"""Files that cannot be read: named, passed over by DVC, and taken off the list when they can be."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from glasshouse.cli import main
+from glasshouse.commands.unreadable import find_unreadable, write_ignored
+from glasshouse.sources.labelled import read_file
+
+IGNORED = "# ours\n.venv/\n"
+ODD = "dang ling[1] #!.jpg"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder with a good file, a dangling link and a pipe."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "data/rose"
+    folder.mkdir(parents=True)
+    (folder / "good.jpg").write_bytes(b"picture")
+    (folder / "link.jpg").symlink_to("good.jpg")
+    (folder / "loop").symlink_to("../rose")
+    (folder / ODD).symlink_to("/nowhere/at all.jpg")
+    os.mkfifo(folder / "pipe.jpg")
+    (tmp_path / "params.yaml").write_text("dataset: {path: data}\n")
+    (tmp_path / ".dvcignore").write_text(IGNORED)
+    return tmp_path
+
+
+def test_files_are_named_and_dvc_passes_over_just_them(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["unreadable"]) == 0
+    said = capsys.readouterr().err
+    assert f"data/rose/{ODD} (a link to /nowhere/at all.jpg, which leads nowhere)" in said
+    assert "2 cannot be read" in said and "data/rose/pipe.jpg (no regular file)" in said
+    assert "`download` sets them aside" in said
+    ignored = (project / ".dvcignore").read_text()
+    assert ignored.startswith(IGNORED) and "\n/data/rose/pipe.jpg\n" in ignored
+    assert main(["unreadable"]) == 0 and (project / ".dvcignore").read_text() == ignored
+    for name in (ODD, "pipe.jpg"):
+        (project / "data/rose" / name).unlink()
+    capsys.readouterr()
+    assert main(["unreadable"]) == 0 and capsys.readouterr().err == ""
+    assert (project / ".dvcignore").read_text() == IGNORED
+
+
+def test_dvc_takes_the_digest_of_the_rest(project: Path) -> None:
+    """What DVC itself makes of the lines: without them it stops, or waits for ever."""
+    assert main(["unreadable"]) == 0
+    code = (
+        "from dvc.repo import Repo; repo = Repo.init(no_scm=True); "
+        "print(sorted(name for *_, names in repo.dvcignore.walk(repo.fs, repo.root_dir + '/data') "
+        "for name in names))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.endswith("['good.jpg', 'link.jpg']\n"), done.stderr
+
+
+def test_what_dvc_cannot_pass_over_is_an_error(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in ("gone", str(project.parent / "outside")):
+        (project / "params.yaml").write_text(f"dataset: {{path: {path}}}\n")
+        place = project / path
+        if path != "gone":
+            place.mkdir()
+            place /= "a.jpg"
+        place.symlink_to("nowhere")
+        assert main(["unreadable"]) == 1
+        assert "a link to nowhere, which leads nowhere" in capsys.readouterr().err
+    (project / "params.yaml").write_text("dataset: {path: not/there}\n")
+    assert main(["unreadable"]) == 0  # DVC says so itself
+
+
+def test_reasons_come_from_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"")
+    (tmp_path / "locked").mkdir()
+
+    def deny(path: object, *_: object) -> int:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "open", deny)
+    assert list(find_unreadable(tmp_path)) == [(tmp_path / "a.jpg", "Permission denied")]
+    monkeypatch.setattr(os, "scandir", deny)
+    (found,) = find_unreadable(tmp_path)
+    assert found == (tmp_path, "the folder cannot be listed: Permission denied")
+
+
+def test_lines_of_others_stay_and_a_file_is_made_where_there_is_none(tmp_path: Path) -> None:
+    file = tmp_path / ".dvcignore"
+    write_ignored(file, [])
+    assert not file.exists()
+    write_ignored(file, ["a\\b*.jpg", "c "])
+    assert "/a\\\\b\\*.jpg\n/c\\ \n" in file.read_text()
+    file.write_text(file.read_text() + "after/\n")
+    write_ignored(file, [])
+    assert file.read_text().strip() == "after/"
+
+
+def test_a_pipe_is_not_waited_for(project: Path) -> None:
+    assert read_file(project / "data/rose/pipe.jpg") == (b"", "cannot be read: no regular file")

@@ -1,0 +1,1 @@
+"""COCO's labels: what is read, what is refused, masks, whole sets."""

@@ -1,0 +1,1 @@
+"""VIA's files: regions and whole sets."""

@@ -1,0 +1,1 @@
+"""Pascal VOC: boxes, broken files, names and splits."""

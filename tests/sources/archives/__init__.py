@@ -1,0 +1,1 @@
+"""Archives as data sets: what comes out of them, and what must not."""

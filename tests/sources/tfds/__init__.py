@@ -1,0 +1,1 @@
+"""TensorFlow Datasets as a source: reading, labels, preparing, shards."""
