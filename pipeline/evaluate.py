@@ -51,6 +51,7 @@ def main() -> None:
                 gallery_pictures=params.evaluate.gallery_pictures,
                 bootstrap_rounds=params.evaluate.bootstrap_rounds,
                 seed=params.seed,
+                priors=network.priors,
             )
         run.metrics(metrics)
         run.guard({**flatten_metrics(metrics), **gather_tables(tables, splits), "objects": raw.objects})

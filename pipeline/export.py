@@ -22,16 +22,18 @@ def main() -> None:
             from glasshouse.export.formats import load_formats, write_formats
             from glasshouse.export.parity import Tolerance, measure_parity, write_parity
             from glasshouse.export.signature import predict_with
+            from glasshouse.export.stamp import stamp
             from glasshouse.inputs.prepared import open_prepared
+            from glasshouse.inputs.recipe import Recipe
             from glasshouse.models.inference import build_inference
             from glasshouse.training.network_files import open_network
         params, train, test = run.params, open_prepared(PREPARED, "train"), open_prepared(PREPARED, "test")
         with run.phase("work"):
             model = build_inference(open_network(params.model, test, NETWORK), params.evaluate)
             calibration = spread_pixels(train, params.export.calibration_pictures)
-            paths = write_formats(
-                model, params.export.formats, OUT, list(test.categories["name"]), calibration
-            )
+            labels = tuple(test.categories["name"])
+            paths = write_formats(model, params.export.formats, OUT, labels, calibration)
+            stamp(paths.values(), Recipe(params.model.task, labels, **params.preprocess.model_dump()))
             parity = measure_parity(
                 predict_with(model),
                 load_formats(paths),

@@ -52,6 +52,20 @@ def test_the_same_params_give_the_same_sheet(project: Path) -> None:
     assert Path("c.jpg").read_bytes() != Path("a.jpg").read_bytes()  # no mosaics in it
 
 
+def test_pasted_objects_are_shown_and_missing_masks_named(project: Path, capsys: Any) -> None:
+    text = Path("params.yaml").read_text().replace("mosaic: 0.5", "mosaic: 0.0")
+    Path("params.yaml").write_text(text)
+    assert main(["preview", "--pictures", "4", "--out", "plain.jpg"]) == 0
+    Path("params.yaml").write_text(text.replace("copy_paste: 0.0", "copy_paste: 1.0"))
+    assert main(["preview", "--pictures", "4", "--out", "pasted.jpg"]) == 0
+    assert Path("plain.jpg").read_bytes() != Path("pasted.jpg").read_bytes()
+    assert main(["preview", "--pictures", "4", "--single", "--out", "single.jpg"]) == 0
+    assert Path("plain.jpg").read_bytes() == Path("single.jpg").read_bytes()  # nothing else was drawn anew
+    Path("data/prepared/train/masks.npy").unlink()
+    assert main(["preview", "--pictures", "4"]) == 1
+    assert "augment.copy_paste: no object of the training split has a mask" in capsys.readouterr().err
+
+
 def test_nothing_is_prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text(PARAMS.read_text())

@@ -14,7 +14,7 @@ from glasshouse.evaluation.diagnosis import (
     threshold_chart,
 )
 from glasshouse.metrics.calibration import score_logits
-from glasshouse.metrics.curves import threshold_curve
+from glasshouse.metrics.curves import ThresholdCurve, threshold_curve
 from glasshouse.metrics.matching import Matches, match_detections
 from glasshouse.metrics.overlap import Detections, Objects
 
@@ -80,9 +80,10 @@ def test_the_temperature_comes_from_the_first_split_alone() -> None:
 
 def test_rows_leave_empty_bins_out() -> None:
     certainty = Certainty(np.array([[0.0, 2.0]]), np.array([1]), True)
-    rows = calibrate({"valid": certainty})["valid"].rows()
-    assert [row["scores"] for row in rows] == ["as they are", "scaled"]
-    assert all(row["count"] == 1 and row["accuracy"] == 1.0 for row in rows)
+    calibration = calibrate({"valid": certainty})["valid"]
+    plain, scaled = calibration.rows(False), calibration.rows(True)
+    assert len(plain) == len(scaled) == 1 and plain != scaled
+    assert all(row["count"] == 1 and row["accuracy"] == 1.0 for row in plain + scaled)
 
 
 def test_nothing_found_is_not_calibrated() -> None:
@@ -91,10 +92,10 @@ def test_nothing_found_is_not_calibrated() -> None:
 
 
 def test_charts() -> None:
-    chart = threshold_chart(threshold_curve(two_boxes()[1]))
+    chart = threshold_chart(threshold_curve(two_boxes()[1]), "title")
     assert chart is not None and [name for name, _ in chart.lines] == ["F1", "precision", "recall"]
     assert chart.rulers[0][1] == "F1 0.667 at 0.90"
     diagram = reliability_chart(calibrate({"valid": make_certainty(0, 2.0)})["valid"])
     assert [name for name, _ in diagram.lines] == ["as it should be", "as they are", "scaled"]
     nothing = np.zeros(0)
-    assert threshold_chart(type(threshold_curve(two_boxes()[1]))(nothing, nothing, nothing, nothing)) is None
+    assert threshold_chart(ThresholdCurve(nothing, nothing, nothing, nothing), "title") is None

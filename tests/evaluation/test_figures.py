@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glasshouse.evaluation.figures import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Line, line_chart, ticks
-from glasshouse.evaluation.histories import learning_charts, learning_rows
+from glasshouse.evaluation.histories import learning_charts, learning_rows, score_rows
 
 HISTORIES = {
     "train_head": [
@@ -27,6 +27,17 @@ def test_ticks_are_few_even_and_inside(low: float, span: float) -> None:
     assert all(low - 1e-6 * span <= tick <= high + 1e-6 * span for tick in found)
     steps = [after - before for before, after in pairwise(found)]
     assert all(step == pytest.approx(steps[0], rel=1e-3) for step in steps)
+
+
+def test_dots_share_the_axes_of_the_lines() -> None:
+    dots = [(2.0, Line("boxes", ((0.0, 0.0), (10.0, 20.0)))), (5.0, Line("anchors", ((5.0, 10.0),)))]
+    chart = line_chart([], "t", "x", "y", dots=dots)
+    (boxes, small, places), (anchors, large, middle) = chart.dots
+    assert (boxes, small, anchors, large) == ("boxes", 2.0, "anchors", 5.0)
+    assert middle[0] == pytest.approx(((places[0][0] + places[1][0]) / 2, (places[0][1] + places[1][1]) / 2))
+    assert all(LEFT <= x <= WIDTH - RIGHT and TOP <= y <= HEIGHT - BOTTOM for x, y in places)
+    with pytest.raises(ValueError, match="hold no point"):
+        line_chart([], "t", "x", "y", dots=[(2.0, Line("none", ()))])
 
 
 def test_ticks_by_hand() -> None:
@@ -70,3 +81,8 @@ def test_learning_charts_hold_losses_and_scores() -> None:
     assert [name for name, _ in scores.lines] == ["valid_mAP_50"]
     assert [words for _, words in losses.rulers] == ["fine_tune"]
     assert learning_charts({}) == []
+
+
+def test_the_score_that_counts_is_named_whatever_the_task() -> None:
+    assert score_rows(HISTORIES) == [{"step": 3, "phase": "fine_tune", "metric": "mAP_50", "score": 0.75}]
+    assert score_rows({}) == []

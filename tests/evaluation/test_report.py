@@ -97,6 +97,61 @@ def test_detection_report_is_whole_and_agrees_with_itself(tables: Tables, tmp_pa
     assert (tmp_path / "gallery.jpg").read_bytes().startswith(b"\xff\xd8")
 
 
+def test_every_plot_of_dvc_yaml_has_its_file_and_fields(
+    tables: Tables, classified: Tables, tmp_path: Path
+) -> None:
+    from ruamel.yaml import YAML
+
+    plots = YAML(typ="safe").load(Path(__file__).parents[2] / "dvc.yaml")["plots"]
+    root = Path("reports/evaluate")
+    for task, make in (("detect", tables), ("classify", classified)):
+        write(tmp_path / task / root, task, {"valid": make(1), "test": make(2)})
+        for plot in plots:
+            (settings,) = plot.values()
+            for path, fields in settings["y"].items():
+                rows = read_strictly(tmp_path / task / path)
+                wanted = {settings["x"], *([fields] if isinstance(fields, str) else fields)}
+                assert rows and all(wanted <= row.keys() for row in rows), (task, path)
+    titles = [settings["title"] for plot in plots for settings in plot.values()]
+    assert len(set(titles)) == len(plots) >= 6
+
+
+def test_thresholds_rise_and_hold_the_best(tables: Tables, tmp_path: Path) -> None:
+    metrics = write(tmp_path, "detect", {"valid": tables(1), "test": tables(2)})
+    rows = read_strictly(tmp_path / "test" / "thresholds.json")
+    found = [row["threshold"] for row in rows]
+    assert found == sorted(set(found)) and len(rows) <= 201
+    best = max(rows, key=lambda row: row["f1"])
+    assert metrics["test"]["best_f1"] == {"threshold": best["threshold"], "f1": best["f1"]}
+
+
+PRIORS = {
+    "anchors_wh_px": [[8.0, 9.5], [30.0, 20.0]],
+    "strides_px": [8, 16],
+    "shares": [0.75, 0.25],
+    "mean_iou": [0.8, None],
+    "average_iou": 0.81,
+    "boxes": 1000,
+    "sample_wh_px": [[7.0, 8.0], [10.0, 11.0], [33.0, 21.0]],
+}
+
+
+def test_anchors_stand_in_the_report_where_the_head_has_some(tables: Tables, tmp_path: Path) -> None:
+    splits = {"valid": tables(1), "test": tables(2)}
+    write(tmp_path / "with", "detect", splits, priors=PRIORS)
+    write(tmp_path / "without", "detect", splits)
+    assert not (tmp_path / "without/anchors.json").exists()
+    rows = read_strictly(tmp_path / "with/anchors.json")
+    first = {"anchor": 1, "width_px": 8.0, "height_px": 9.5, "stride_px": 8, "share": 0.75, "mean_iou": 0.8}
+    assert rows[0] == first and rows[1]["mean_iou"] is None
+    text, plain = ((tmp_path / name / "index.html").read_text() for name in ("with", "without"))
+    words = " ".join(" ".join(Page(text).words).split())
+    assert "Training boxes and anchors: IoU 0.810 on average" in words
+    assert "3 of 1000 training boxes" in words and "anchors at stride 16" in words
+    assert text.count("<circle") == plain.count("<circle") + 3 + 2
+    assert "nchors" not in plain and "<circle" in plain  # the intervals have theirs
+
+
 def test_page_stands_alone_and_leads_with_the_test_score(tables: Tables, tmp_path: Path) -> None:
     metrics = write(tmp_path, "detect", {"valid": tables(1), "test": tables(2)})
     text = (tmp_path / "index.html").read_text(encoding="utf-8")
@@ -155,6 +210,15 @@ def test_classification_report_is_whole(classified: Tables, tmp_path: Path) -> N
     confusion = read_strictly(tmp_path / "test" / "confusion.json")
     assert np.mean([row["actual"] == row["predicted"] for row in confusion]) == pytest.approx(right)
     assert not (tmp_path / "test" / "ground_truth.json").exists()
+    curve = read_strictly(tmp_path / "test" / "precision_recall.json")
+    assert list(curve[0]) == [
+        "recall",
+        "precision",
+        *(f"precision {name}" for name in rows[0]["probabilities"]),
+    ]
+    # Answering everything, precision and recall are both the accuracy.
+    lowest = read_strictly(tmp_path / "test" / "thresholds.json")[0]
+    assert lowest["precision"] == lowest["recall"] == lowest["f1"] == pytest.approx(right, abs=1e-7)
     Page((tmp_path / "index.html").read_text(encoding="utf-8"))
 
 
@@ -169,7 +233,9 @@ def test_the_same_bytes_on_a_second_run(
     first = {path.relative_to(tmp_path / "a"): path.read_bytes() for path in (tmp_path / "a").rglob("*.*")}
     second = {path.relative_to(tmp_path / "b"): path.read_bytes() for path in (tmp_path / "b").rglob("*.*")}
     assert first == second
-    assert len(first) == (14 if task == "detect" else 10)
+    # Twice predictions and five files of plots, twice the truth of a detector; metrics, two curves over the
+    # epochs, gallery and page.
+    assert len(first) == 2 * 6 + (2 if task == "detect" else 0) + 5
 
 
 def test_a_model_that_finds_nothing_still_gets_its_report(tables: Tables, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from glasshouse.geometry.anchors import (
     choose_count,
     compare_counts,
     compute_shape_iou,
+    describe_anchors,
     fit_anchors,
     lay_boxes,
     meet_anchors,
@@ -29,6 +31,18 @@ def draw_three_kinds(count: int = 300) -> np.ndarray:
     rng = np.random.default_rng(0)
     kinds = np.array([[10.0, 10], [60, 20], [30, 90]])
     return kinds[np.arange(count) % 3] * np.exp(rng.normal(0, 0.1, (count, 2)))
+
+
+def test_anchors_are_described_by_hand() -> None:
+    # 8 x 8 meets 8 x 8 wholly and 8 x 4 by half; 16 x 8 it meets by half as well as 16 x 16 does, and it is
+    # the first; 16 x 12 is met by 16 x 16, three quarters; nothing is met best by 90 x 90.
+    told = describe_anchors([[8, 8], [8, 4], [16, 8], [16, 12]], [[8, 8], [16, 16], [90, 90]], [8, 16, 32])
+    assert told["shares"] == [0.75, 0.25, 0] and told["mean_iou"] == [0.6667, 0.75, None]
+    assert told["average_iou"] == 0.6875 and told["boxes"] == 4
+    assert told["sample_wh_px"] == [[8, 8], [8, 4], [16, 8], [16, 12]]
+    many = describe_anchors(np.arange(2, 2002).reshape(-1, 2), [[8, 8]], [8], sample=5)
+    assert [width for width, _ in many["sample_wh_px"]] == [2, 502, 1002, 1500, 2000]
+    assert json.loads(json.dumps(many)) == many
 
 
 def test_overlap_of_shapes_by_hand() -> None:

@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 from glasshouse.geometry.hulls import square_hull, take_hull
 from glasshouse.inputs.augment import (
     GREY,
-    MIN_VISIBLE,
     Plan,
     draw_colours,
     draw_plan,
-    move_boxes,
 )
+from glasshouse.inputs.moving import MIN_VISIBLE, move_boxes
 from glasshouse.inputs.painting import paint, projections
 
 SIZE = (96, 128)
@@ -104,54 +103,26 @@ TRANSFORMS: dict[str, dict[str, Any]] = {
     "colour": {"saturation": 0.3, "hue": 0.05},
     "all": {"flip": 0.5, "rotate": 15.0, "scale": (0.7, 1.4), "translate": 0.1, "crop": 0.3},
 }
-SHAPES = ("ellipse", "rectangle", "triangle")
-LARGE = (240, 320)  # half a pixel of rounding must be little beside a twentieth of an object
-
-
-def draw_shape(rng: np.random.Generator, shape: str) -> np.ndarray:
-    """A mask (height, width) of one convex thing, some 100 px wide."""
-    from PIL import Image, ImageDraw
-
-    low = rng.integers(10, 100, 2)
-    high = low + rng.integers(85, 130, 2)
-    image = Image.new("1", LARGE[::-1])
-    pen = ImageDraw.Draw(image)
-    if shape == "triangle":
-        pen.polygon([(low[0], high[1]), tuple(high), (rng.integers(low[0], high[0]), low[1])], fill=1)
-    else:
-        getattr(pen, shape)([*low.tolist(), *(high - 1).tolist()], fill=1)
-    return np.asarray(image)
-
-
-def box_around(mask: np.ndarray) -> np.ndarray:
-    y, x = np.nonzero(mask)
-    return np.array([x.min(), y.min(), x.max() + 1, y.max() + 1], np.float32)
-
-
-def compute_iou(one: np.ndarray, other: np.ndarray) -> float:
-    sides = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
-    shared = float(np.maximum(sides, 0).prod())
-    return shared / float((one[2:] - one[:2]).prod() + (other[2:] - other[:2]).prod() - shared)
 
 
 @pytest.mark.parametrize("transform", TRANSFORMS)
 @settings(max_examples=8, deadline=None)
-@given(seed=st.integers(0, 10**6), shape=st.sampled_from(SHAPES))
-def test_boxes_move_with_the_pixels(transform: str, seed: int, shape: str) -> None:
+@given(seed=st.integers(0, 10**6), shape=st.sampled_from(("ellipse", "rectangle", "triangle")))
+def test_boxes_move_with_the_pixels(shapes: Any, transform: str, seed: int, shape: str) -> None:
     """A white shape on black in each of eight pictures: the box must lie round what is white after the move.
 
     Where less than MIN_VISIBLE is seen there must be no box. Small rests are left out: half a pixel of
     rounding is more than a twentieth of them.
     """
     rng = np.random.default_rng(seed)
-    masks = np.stack([draw_shape(rng, shape) for _ in range(8)])
-    boxes = np.stack([box_around(mask) for mask in masks])[:, None]
+    masks = np.stack([shapes.draw(rng, shape) for _ in range(8)])
+    boxes = np.stack([shapes.bound(mask) for mask in masks])[:, None]
     hulls = np.stack([take_hull(mask) for mask in masks])[:, None]
-    plan = plan_of(seed, 2, LARGE, **TRANSFORMS[transform])
+    plan = plan_of(seed, 2, shapes.size, **TRANSFORMS[transform])
     moved, labels = move_boxes(plan, boxes, hulls[plan.rows], np.zeros((8, 1), np.int32), 2, 8)
     # Tile by tile, as the shapes of a mosaic may touch.
     for tile, picture in enumerate(plan.picture):
-        alone = np.zeros((8, *LARGE, 3), np.uint8)
+        alone = np.zeros((8, *shapes.size, 3), np.uint8)
         alone[plan.rows[tile]] = 255 * masks[plan.rows[tile]][..., None]
         others = np.arange(len(plan.rows)) != tile
         regions = np.where(others[:, None], 0, plan.region_xyxy_px).astype(np.float32)
@@ -160,8 +131,8 @@ def test_boxes_move_with_the_pixels(transform: str, seed: int, shape: str) -> No
         white = (lit - dark).max(axis=-1) > 0.5 * (lit - dark).max()
         if (lit - dark).max() < 20 or white.sum() < 1800:
             continue
-        seen = box_around(white)
-        best = max((compute_iou(seen, box) for box in moved[picture][labels[picture] >= 0]), default=0.0)
+        seen = shapes.bound(white)
+        best = max((shapes.iou(seen, box) for box in moved[picture][labels[picture] >= 0]), default=0.0)
         assert best >= 0.95 or white.sum() < 0.45 * masks[plan.rows[tile]].sum() * abs(
             np.linalg.det(plan.matrix[tile])
         ), (best, seen, moved[picture])

@@ -29,7 +29,7 @@ class Pixels:
 
 AUGMENT: Any = SimpleNamespace(
     flip=0.5, rotate=0.0, crop=0.0, scale=(0.7, 1.3), translate=0.1, brightness=0.1, contrast=0.2,
-    saturation=0.2, hue=0.02, mosaic=0.0, mix_up=0.0,
+    saturation=0.2, hue=0.02, mosaic=0.0, mix_up=0.0, copy_paste=0.0,
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from glasshouse.geometry.rle import encode_mask
 from glasshouse.inputs import pixel_shards
 from glasshouse.inputs.prepare import Written, write_prepared
 from glasshouse.inputs.prepared import open_prepared
@@ -212,6 +213,60 @@ def test_same_bytes_on_a_second_run(raw_folder: Path, split_table: pd.DataFrame,
         *(f"{split}/{name}" for split in ("test", "train", "valid")
           for name in ("images.parquet", "objects.parquet", "outlines.npy", "pixels-00000-of-00001.npy")),
     ]  # fmt: skip
+
+
+Y, X = np.mgrid[:100, :200]
+TRIANGLE = (Y >= 20) & (Y < 60) & (X >= 40) & (X - 40 <= 2 * (Y - 20))
+HAIR = (X == 150) & (Y >= 10) & (Y < 90)
+
+
+@pytest.fixture
+def masked(tmp_path: Path) -> Path:
+    """One picture 200 wide, 100 high, with a masked triangle, a thing without mask, and a hair."""
+    things = (
+        ObjectLabel("daisy", (40, 20, 119, 60), mask=encode_mask(TRIANGLE)),
+        ObjectLabel("rose", (0, 0, 40, 40)),
+        ObjectLabel("tulip", (150, 10, 151, 90), mask=encode_mask(HAIR)),
+    )
+    write_raw(Listed([Example("1.png", encode(paint(1)), None, things)]), tmp_path / "raw")
+    return tmp_path
+
+
+@pytest.mark.parametrize("method", ["letterbox", "crop", "stretch"])
+def test_masks_lie_where_their_boxes_do(masked: Path, method: str) -> None:
+    write_prepared(masked / "raw", build_frame([(1, "train", 1, 1.0)], "split"), size(method), masked / "out")
+    train = open_prepared(masked / "out", "train")
+    masks, (boxes, labels) = train.masks(), train.labels()
+    assert masks is not None and isinstance(masks.bits, np.memmap)
+    slots = {int(label): slot for slot, label in enumerate(labels[0]) if label >= 0}
+    known = {label: bool(masks.known[0, slot]) for label, slot in slots.items()}
+    # The hair is a quarter, or half, of a pixel wide; crop shows x 50..150.
+    assert known == ({0: True} if method == "crop" else {0: True, 1: False, 2: False})
+    mask, (left, top) = masks.read(0, slots[0])
+    scale_x, scale_y = {"letterbox": (0.25, 0.25), "crop": (0.5, 0.5), "stretch": (0.25, 0.5)}[method]
+    shown = TRIANGLE[:, 50:150] if method == "crop" else TRIANGLE
+    assert masks.count(0, slots[0]) == mask.sum() == pytest.approx(shown.sum() * scale_x * scale_y, rel=0.05)
+    rows, columns = np.nonzero(mask)
+    found = [left + columns.min(), top + rows.min(), left + columns.max() + 1, top + rows.max() + 1]
+    # What the crop leaves of the triangle begins lower than its box does.
+    first = 2 if method == "crop" else 0
+    assert found[first:] == pytest.approx(boxes[0, slots[0]].tolist()[first:], abs=1.0)
+
+
+def test_masks_of_other_objects_are_refused(masked: Path) -> None:
+    split = build_frame([(1, "train", 1, 1.0)], "split")
+    write_prepared(masked / "raw", split, size("letterbox"), masked / "out")
+    path = masked / "out/train/masks.npy"
+    np.save(path, np.load(path)[:-1])
+    with pytest.raises(ValueError, match=r"masks\.npy: .* for 3 objects; run `dvc repro preprocess` again"):
+        open_prepared(masked / "out", "train")
+    write_prepared(masked / "raw", split, size("letterbox"), masked / "out")
+    assert open_prepared(masked / "out", "train").masks() is not None
+
+
+def test_without_masks_there_is_no_file(folder: Path) -> None:
+    assert open_prepared(folder, "train").masks() is None
+    assert not list(folder.rglob("mask*.npy"))
 
 
 def test_a_split_of_other_pictures_is_refused(

@@ -10,14 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glasshouse.inputs.stream import (
-    Pictures,
-    TrainingStream,
-    batch_rows,
-    draw_epoch,
-    pictures_of,
-    steps_per_epoch,
-)
+from glasshouse.inputs.order import batch_rows, draw_epoch, steps_per_epoch
+from glasshouse.inputs.stream import Pictures, TrainingStream, pictures_of
 
 
 class Pixels:
@@ -35,7 +29,7 @@ class Pixels:
 
 AUGMENT: Any = SimpleNamespace(
     flip=0.5, rotate=0.0, crop=0.0, scale=(0.7, 1.3), translate=0.1, brightness=0.1, contrast=0.1,
-    saturation=0.1, hue=0.02, mosaic=0.5, mix_up=0.0,
+    saturation=0.1, hue=0.02, mosaic=0.5, mix_up=0.0, copy_paste=0.0,
 )  # fmt: skip
 
 
@@ -140,7 +134,7 @@ def test_a_prepared_split_hands_over_its_weights() -> None:
     boxes, labels = np.zeros((2, 1, 4), np.float32), np.full((2, 1), -1, np.int32)
     shards = SimpleNamespace(shape=(2, 32, 32, 3))
     prepared: Any = SimpleNamespace(
-        pixels=shards, images=images, labels=lambda: (boxes, labels), hulls=lambda: None
+        pixels=shards, images=images, labels=lambda: (boxes, labels), hulls=lambda: None, masks=lambda: None
     )
     weights = pictures_of(prepared, "detect").weights
     assert weights is not None and weights.tolist() == [1.0, 2.0]

@@ -12,7 +12,7 @@ from glasshouse.metrics.calibration import (
     score_logits,
     search_minimum,
 )
-from glasshouse.metrics.classification import expected_calibration_error, log_loss
+from glasshouse.metrics.classification import log_loss
 
 
 def scale_probabilities(probabilities: np.ndarray, temperature: float) -> np.ndarray:
@@ -42,16 +42,6 @@ def test_an_empty_bin_counts_for_nothing() -> None:
     found = reliability(np.array([0.9]), np.array([True]), bins=2)
     assert np.isnan(found.accuracy[0]) and found.error == pytest.approx(0.1)
     assert np.isnan(reliability(np.zeros(0), np.zeros(0, dtype=bool)).error)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_its_error_is_the_classifiers(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    probabilities = rng.dirichlet(np.ones(4), 200)
-    labels = rng.integers(0, 4, 200)
-    confidence = probabilities.max(axis=1)
-    found = reliability(confidence, probabilities.argmax(axis=1) == labels)
-    assert found.error == pytest.approx(expected_calibration_error(labels, probabilities))
 
 
 @pytest.mark.parametrize("confidence", [[-0.1], [1.1], [float("nan")]])

@@ -7,6 +7,8 @@ import pytest
 
 from glasshouse.metrics.curves import (
     all_point_precision,
+    answer_curve,
+    class_precision,
     eleven_point_precision,
     ranked_hits,
     threshold_curve,
@@ -45,6 +47,39 @@ def test_f1_by_hand() -> None:
     assert curve.recall.tolist() == pytest.approx([1 / 3, 1 / 3, 2 / 3])
     assert curve.f1.tolist() == pytest.approx([2 / 4, 2 / 5, 4 / 6])  # 2 hits / (shown + truth)
     assert curve.best == (0.7, pytest.approx(2 / 3))
+
+
+def test_a_classifier_that_keeps_silent_by_hand() -> None:
+    curve = answer_curve(np.array([0.6, 0.9, 0.6, 0.7]), np.array([True, True, False, False]))
+    assert curve.thresholds.tolist() == [0.9, 0.7, 0.6]
+    assert curve.precision.tolist() == pytest.approx([1, 1 / 2, 2 / 4])  # of those answered
+    assert curve.recall.tolist() == pytest.approx([1 / 4, 1 / 4, 2 / 4])  # of all pictures
+    assert curve.f1.tolist() == pytest.approx([2 / 5, 2 / 6, 4 / 8])
+    assert curve.best == (0.6, 0.5)
+
+
+def test_precision_of_classes_by_hand() -> None:
+    labels = np.array([0, 1, 0, 0])
+    first = np.array([0.9, 0.8, 0.8, 0.1])
+    curves = class_precision(labels, np.stack([first, 1 - first, np.zeros(4)], axis=1))
+    # Class 0: 1/3 at precision 1; then two equal ones, one right: 2/3 at 2/3; then all three at 3/4, which is
+    # more, so it counts for the point before as well.
+    assert curves[0, 33] == 1.0 and curves[0, 34] == curves[0, 67] == curves[0, 100] == 3 / 4
+    # Class 1: its picture comes second and third at once, after that of 0.9.
+    assert curves[1].tolist() == pytest.approx([1 / 3] * 101)
+    assert np.isnan(curves[2]).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_precision_of_classes_equals_scikit_learns(seed: int) -> None:
+    oracle: Any = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
+    rng = np.random.default_rng(seed)
+    probabilities = np.round(rng.dirichlet(np.ones(3), 80), 1)  # many ties
+    labels = rng.integers(0, 3, 80)
+    for category, curve in enumerate(class_precision(labels, probabilities)):
+        precision, recall, _ = oracle.precision_recall_curve(labels == category, probabilities[:, category])
+        wanted = [precision[:-1][recall[:-1] >= point - 1e-12].max() for point in np.linspace(0, 1, 101)]
+        assert curve == pytest.approx(wanted)
 
 
 def naive_points(hits: list[bool], truth: int) -> tuple[float, float]:

@@ -51,6 +51,7 @@ def ranges() -> Any:
         crop=0.0,
         mosaic=0.5,
         mix_up=0.0,
+        copy_paste=0.0,
         mosaic_off_epochs=1,
     )
 

@@ -27,6 +27,7 @@ TUNE: Any = SimpleNamespace(
     clip_norm=10.0,
     ema_epochs=1.0,
     validate_every=1,
+    sizes_px=(),
 )
 
 
@@ -154,6 +155,32 @@ def test_a_killed_training_ends_in_the_same_weights(
             {name: value for name, value in row.items() if name != "valid_score"} for row in history
         ]
     assert set(scores) == {"head", "fine_tuned", "kept"}
+
+
+def test_half_precision_as_on_a_gpu_trains_and_goes_on_after_a_kill(
+    squares: Pictures, ranges: Any, model_params: Any, tmp_path: Path
+) -> None:
+    import keras
+
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        undisturbed, taken_up = build(model_params), build(model_params)
+        fresh = weights_of(undisturbed)
+        run_head(undisturbed, squares, ranges, tmp_path / "head.npz")
+        learnt = weights_of(undisturbed)
+        assert any((fresh[name] != learnt[name]).any() for name in fresh)  # no step's gradients overflowed
+        run_head(taken_up, squares, ranges, tmp_path / "head.npz")  # its last checkpoint is all of it
+        run_tune(undisturbed, squares, ranges, tmp_path / "a.npz")
+        path = tmp_path / "b.npz"
+        with pytest.raises(Killed):
+            run_tune(taken_up, squares, ranges, path, on_epoch=die_after(1))
+        again = build(model_params)
+        run_head(again, squares, ranges, tmp_path / "head.npz")
+        run_tune(again, squares, ranges, path)
+        assert_same(weights_of(undisturbed), weights_of(again))
+        assert all(np.isfinite(value).all() for value in weights_of(again).values())
+    finally:
+        keras.config.set_dtype_policy("float32")
 
 
 @pytest.mark.parametrize("damage", ["another key", "torn", "empty"])

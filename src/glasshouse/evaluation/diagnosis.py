@@ -115,11 +115,11 @@ class Calibration:
             "fitted_on": self.fitted_on,
         }
 
-    def rows(self) -> list[dict[str, Any]]:
-        """One row a bin with something in it: scores, confidence, accuracy, count."""
+    def rows(self, scaled: bool) -> list[dict[str, Any]]:
+        """One row a bin with something in it: confidence (as it is, or scaled), accuracy, count."""
+        diagram = self.scaled if scaled else self.plain
         return [
-            {"scores": name, "confidence": confidence, "accuracy": accuracy, "count": count}
-            for name, diagram in (("as they are", self.plain), ("scaled", self.scaled))
+            {"confidence": confidence, "accuracy": accuracy, "count": count}
             for confidence, accuracy, count in zip(
                 diagram.confidence.tolist(), diagram.accuracy.tolist(), diagram.count.tolist(), strict=True
             )
@@ -144,26 +144,34 @@ def calibrate(certainties: Mapping[str, Certainty]) -> dict[str, Calibration]:
     }
 
 
-def threshold_chart(curve: ThresholdCurve) -> Chart | None:
+def pick_points(curve: ThresholdCurve) -> Ints:
+    """Places of MOST_POINTS points of a curve, evenly spread over them all, and of the best one."""
+    if not len(curve.thresholds):
+        return np.zeros(0, np.int64)
+    even = np.linspace(0, len(curve.thresholds) - 1, MOST_POINTS).round().astype(np.int64)
+    places: Ints = np.unique(np.append(even, curve.f1.argmax()))
+    return places
+
+
+def threshold_chart(curve: ThresholdCurve, title: str) -> Chart | None:
     """F1, precision and recall over the score threshold, with the best one marked."""
     if not len(curve.thresholds):
         return None
-    chosen = np.unique(np.linspace(0, len(curve.thresholds) - 1, MOST_POINTS).round().astype(np.int64))
+    chosen = pick_points(curve)
     lines = [
         Line(name, tuple(zip(curve.thresholds[chosen].tolist(), values[chosen].tolist(), strict=True)))
         for name, values in (("F1", curve.f1), ("precision", curve.precision), ("recall", curve.recall))
     ]
     best, f1 = curve.best
     rulers = [(best, f"F1 {f1:.3f} at {best:.2f}")]
-    title = "F1 over the score threshold, all classes, IoU 0.5"
     return line_chart(lines, title, "score threshold", "F1", unit_square=True, rulers=rulers)
 
 
 def reliability_chart(calibration: Calibration) -> Chart:
     """Accuracy over confidence: on the diagonal a score means what it says."""
     lines = [Line("as it should be", ((0.0, 0.0), (1.0, 1.0)))]
-    for name in ("as they are", "scaled"):
-        points = [(row["confidence"], row["accuracy"]) for row in calibration.rows() if row["scores"] == name]
+    for name, scaled in (("as they are", False), ("scaled", True)):
+        points = [(row["confidence"], row["accuracy"]) for row in calibration.rows(scaled)]
         lines.append(Line(name, tuple(points)))
     title = f"Reliability: error {calibration.plain.error:.3f}, {calibration.scaled.error:.3f} scaled"
     return line_chart(lines, title, "confidence", "share that is right", unit_square=True)

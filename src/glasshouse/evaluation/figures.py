@@ -29,6 +29,7 @@ class Chart:
         lines: (name, the d attribute of an SVG path).
         x_ticks, y_ticks: (place, words).
         rulers: (x, words) of vertical lines.
+        dots: (name, radius, places) of points that stand alone.
     """
 
     title: str
@@ -38,6 +39,7 @@ class Chart:
     x_ticks: tuple[tuple[float, str], ...]
     y_ticks: tuple[tuple[float, str], ...]
     rulers: tuple[tuple[float, str], ...]
+    dots: tuple[tuple[str, float, tuple[Point, ...]], ...] = ()
 
 
 def line_chart(
@@ -48,14 +50,16 @@ def line_chart(
     *,
     unit_square: bool = False,
     rulers: Sequence[tuple[float, str]] = (),
+    dots: Sequence[tuple[float, Line]] = (),
 ) -> Chart:
     """Lay out lines over common axes: 0..1 on both with `unit_square`, else as the points need.
 
     Args:
-        lines: at least one with a point.
+        lines: at least one with a point, or `dots` have one.
         rulers: (x in data units, words) of vertical lines.
+        dots: series of points that stand alone, each with the radius of its dots in units of the drawing.
     """
-    points = [point for line in lines for point in line.points]
+    points = [point for line in [*lines, *(line for _, line in dots)] for point in line.points]
     if not points:
         raise ValueError(f"The lines of chart {title!r} hold no point.")
     x_low, x_high = (0.0, 1.0) if unit_square else _range([x for x, _ in points])
@@ -75,6 +79,10 @@ def line_chart(
         x_ticks=tuple((x_place(tick), f"{tick:g}") for tick in ticks(x_low, x_high)),
         y_ticks=tuple((y_place(tick), f"{tick:g}") for tick in ticks(y_low, y_high)),
         rulers=tuple((x_place(x), words) for x, words in rulers),
+        dots=tuple(
+            (line.name, radius, tuple((x_place(x), y_place(y)) for x, y in line.points))
+            for radius, line in dots
+        ),
     )
 
 

@@ -22,6 +22,20 @@ def learning_rows(histories: Mapping[str, History]) -> list[dict[str, Any]]:
     return [{"step": step} | {key: row.get(key) for key in keys} for step, row in enumerate(rows, start=1)]
 
 
+def score_rows(histories: Mapping[str, History]) -> list[dict[str, Any]]:
+    """One row an epoch that was scored on the validation split: step, phase, metric (the one that counts,
+    which the history names first) and score."""
+    rows = []
+    for row in learning_rows(histories):
+        known = [key for key in row if key.startswith("valid_") and row[key] is not None]
+        if known:
+            metric = known[0].removeprefix("valid_")
+            rows.append(
+                {"step": row["step"], "phase": row["phase"], "metric": metric, "score": row[known[0]]}
+            )
+    return rows
+
+
 def learning_charts(histories: Mapping[str, History]) -> list[Chart]:
     """Losses on one chart, scores (every other number within 0..1) on the next; empty charts left out."""
     rows = learning_rows(histories)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from glasshouse.evaluation.anchors import anchor_chart, anchor_rows
 from glasshouse.evaluation.cases import Case
 from glasshouse.evaluation.figures import Chart, Line, line_chart
 from glasshouse.evaluation.gallery import COLOURS, data_uri
@@ -17,6 +18,7 @@ from glasshouse.evaluation.histories import History, learning_charts
 from glasshouse.evaluation.results import SplitResult
 from glasshouse.metrics.bootstrap import mean_known
 from glasshouse.metrics.detection import RECALL_THRESHOLDS
+from glasshouse.quality.page.environment import open_templates
 
 READS = ("src/glasshouse/evaluation/templates",)
 TEMPLATES = Path(__file__).parent / "templates"
@@ -97,18 +99,10 @@ def render_page(
     model: Mapping[str, str],
     gallery_score: float,
     charts: Sequence[Chart] = (),
+    priors: Mapping[str, Any] | None = None,
 ) -> str:
     """One self-contained HTML page. The last split is the one that the verdict speaks of."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(score=score_words, plain=plain_words)
+    environment = open_templates(TEMPLATES, score=score_words, plain=plain_words)
     final = list(results)[-1]
     return environment.get_template("index.html.jinja").render(
         kind=KINDS[task],
@@ -132,6 +126,8 @@ def render_page(
         sections=[("Where it fails", _tiles(gallery.worst)), ("Typical pictures", _tiles(gallery.typical))],
         colours={kind: "#{:02x}{:02x}{:02x}".format(*colour) for kind, colour in COLOURS.items()},
         gallery_score=gallery_score,
+        anchors=anchor_rows(priors),
+        anchor_chart=anchor_chart(priors) if priors is not None else None,
     )
 
 
@@ -189,7 +185,7 @@ def found_words(result: SplitResult, task: str) -> str:
 
 def precision_recall_chart(result: SplitResult) -> Chart | None:
     """Mean over classes and, of many classes, those with the lowest AP."""
-    if result.precision is None or not np.isfinite(result.precision).any():
+    if not np.isfinite(result.precision).any():
         return None
     precision = result.precision.mean(axis=1)
     known = [row for row in np.argsort(precision, kind="stable").tolist() if np.isfinite(precision[row])]
@@ -197,7 +193,8 @@ def precision_recall_chart(result: SplitResult) -> Chart | None:
     curves = [("all classes", mean_known(result.precision, axis=0))]
     curves += [(result.names[row], result.precision[row]) for row in chosen]
     few = len(chosen) < len(known)
-    title = f"Precision and recall at IoU 0.5{f', the {len(chosen)} weakest classes' if few else ''}"
+    at = ", one class against the rest" if result.arrays is None else " at IoU 0.5"
+    title = f"Precision and recall{at}{f', the {len(chosen)} weakest classes' if few else ''}"
     lines = [
         Line(name, tuple(zip(RECALL_THRESHOLDS.tolist(), curve.tolist(), strict=True)))
         for name, curve in curves

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from glasshouse.evaluation.anchors import anchor_rows
 from glasshouse.evaluation.cases import choose_cases
 from glasshouse.evaluation.coco_files import write_coco_files
 from glasshouse.evaluation.diagnosis import Calibration, calibrate, reliability_chart, threshold_chart
 from glasshouse.evaluation.figures import Chart
 from glasshouse.evaluation.gallery import contact_sheet, draw_case, jpeg_bytes
-from glasshouse.evaluation.histories import History, learning_rows
+from glasshouse.evaluation.histories import History
 from glasshouse.evaluation.json_files import rounded, write_json, write_rows
 from glasshouse.evaluation.page import Gallery, render_page
+from glasshouse.evaluation.plots import write_curves, write_plots
 from glasshouse.evaluation.results import SplitResult, SplitTables, evaluate_split
-from glasshouse.metrics.bootstrap import mean_known
-from glasshouse.metrics.detection import RECALL_THRESHOLDS
 
 
 def write_report(
@@ -34,6 +34,7 @@ def write_report(
     gallery_pictures: int,
     bootstrap_rounds: int,
     seed: int,
+    priors: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Score every split and write all files of the evaluate stage.
 
@@ -48,6 +49,7 @@ def write_report(
         gallery_score: detections at or above it are what a user is shown.
         gallery_pictures: how many pictures to show.
         bootstrap_rounds, seed: of the intervals.
+        priors: what the head took from the training boxes (its anchors); None for nothing.
 
     Returns:
         What stands in `metrics.json`: split -> scores.
@@ -64,61 +66,34 @@ def write_report(
     metrics: dict[str, Any] = {name: rounded(result.scores) for name, result in results.items()}
     write_json(folder / "metrics.json", metrics)
     for name, result in results.items():
-        write_split(folder / name, splits[name], result)
-        rows = calibrations[name].rows() if name in calibrations else []
-        write_rows(folder / name / "calibration.json", [rounded(row) for row in rows])
-    write_rows(folder / "learning_curves.json", learning_rows(histories))
+        write_predictions(folder / name, splits[name], result)
+        write_plots(folder / name, result, calibrations.get(name))
+    write_curves(folder, histories)
+    if priors is not None:
+        write_rows(folder / "anchors.json", anchor_rows(priors))
     final = list(results)[-1]
     gallery = draw_gallery(results[final], read_picture, gallery_pictures)
     (folder / "gallery.jpg").write_bytes(jpeg_bytes(contact_sheet([image for _, image in gallery.all()])))
     charts = draw_charts(results[final], calibrations.get(final))
-    page = render_page(task, results, metrics, histories, gallery, model, gallery_score, charts)
+    page = render_page(task, results, metrics, histories, gallery, model, gallery_score, charts, priors)
     (folder / "index.html").write_text(page, encoding="utf-8", newline="\n")
     return metrics
 
 
 def draw_charts(result: SplitResult, calibration: Calibration | None) -> list[Chart]:
     """The curves of the page beside precision and recall: F1 over the threshold, reliability."""
-    thresholds = threshold_chart(result.thresholds) if result.thresholds is not None else None
+    what = "of all answers" if result.arrays is None else "all classes, IoU 0.5"
+    thresholds = threshold_chart(result.thresholds, f"F1 over the score threshold, {what}")
     reliable = reliability_chart(calibration) if calibration is not None else None
     return [chart for chart in (thresholds, reliable) if chart is not None]
 
 
-def write_split(folder: Path, tables: SplitTables, result: SplitResult) -> None:
-    """Write one split's predictions.json, ground_truth.json, precision_recall.json and confusion.json.
-
-    Classification has no boxes, so neither COCO truth nor precision_recall.json.
-    """
-    pairs = zip(result.actual.tolist(), result.predicted.tolist(), strict=True)
-    names = result.names
-    write_rows(
-        folder / "confusion.json",
-        [{"actual": names[actual], "predicted": names[guess]} for actual, guess in pairs],
-    )
-    if result.arrays is None or result.precision is None:
+def write_predictions(folder: Path, tables: SplitTables, result: SplitResult) -> None:
+    """Write one split's predictions.json and, where there are boxes, ground_truth.json."""
+    if result.arrays is None:
         write_rows(folder / "predictions.json", classified_rows(tables))
-        return
-    write_coco_files(folder, tables.images, result.arrays)
-    write_rows(folder / "precision_recall.json", precision_recall_rows(result))
-
-
-def precision_recall_rows(result: SplitResult) -> list[dict[str, Any]]:
-    """One row a recall point: recall, precision (of all classes; its mean is mAP_50), `precision CLASS`."""
-    curves = np.empty((0, len(RECALL_THRESHOLDS))) if result.precision is None else result.precision
-    means = mean_known(curves, axis=0)
-    return [
-        rounded(
-            {
-                "recall": recall,
-                "precision": means[point],
-                **{
-                    f"precision {name}": curve[point]
-                    for name, curve in zip(result.names, curves, strict=False)
-                },
-            }
-        )
-        for point, recall in enumerate(RECALL_THRESHOLDS)
-    ]
+    else:
+        write_coco_files(folder, tables.images, result.arrays)
 
 
 def classified_rows(tables: SplitTables) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from glasshouse.evaluation.diagnosis import (
 )
 from glasshouse.metrics.classification import classification_scores, predicted_labels
 from glasshouse.metrics.confusion import confusion_matrix, confusion_pairs, pair_boxes
-from glasshouse.metrics.curves import ThresholdCurve, threshold_curve
+from glasshouse.metrics.curves import ThresholdCurve, answer_curve, class_precision, threshold_curve
 from glasshouse.metrics.detection import detection_scores, interpolated_precision
 from glasshouse.metrics.localization import localization_scores
 from glasshouse.metrics.matching import match_detections
@@ -72,22 +72,23 @@ class SplitResult:
         scores: as `metrics.json` holds them.
         names: classes, for detection with "background" last: rows and columns of the confusion matrix.
         actual, predicted: (N,) places in `names`, one row a thing that was confused or not.
-        precision: (K, 101) precision at recall 0.00 .. 1.00 at IoU 0.5, None for classification.
+        precision: (K, 101) precision at recall 0.00 .. 1.00, of detections at IoU 0.5, of a classifier each
+            class against the rest.
         cases: one a picture.
         arrays: what the COCO files hold, None for classification.
         certainty: confidences and whether they were right.
-        thresholds: what is shown at every score threshold, None for classification.
+        thresholds: what is shown, or answered, at every score threshold.
     """
 
     scores: dict[str, Any]
     names: list[str]
     actual: Ints
     predicted: Ints
-    precision: Floats | None
+    precision: Floats
     cases: list[Case]
     arrays: CocoArrays | None
     certainty: Certainty
-    thresholds: ThresholdCurve | None = None
+    thresholds: ThresholdCurve
 
     @property
     def confusion(self) -> Ints:
@@ -163,6 +164,7 @@ def evaluate_classification(tables: SplitTables, *, bootstrap_rounds: int, seed:
     names = [str(name) for name in tables.categories["name"]]
     labels = _label_places(tables.images, names)
     probabilities = _probabilities(tables)
+    certainty = class_certainty(labels, probabilities)
     return SplitResult(
         scores=classification_scores(
             labels, probabilities, names, bootstrap_rounds=bootstrap_rounds, seed=seed
@@ -170,10 +172,11 @@ def evaluate_classification(tables: SplitTables, *, bootstrap_rounds: int, seed:
         names=names,
         actual=labels,
         predicted=predicted_labels(probabilities),
-        precision=None,
+        precision=class_precision(labels, probabilities),
         cases=classification_cases(tables.images, labels, probabilities, names),
         arrays=None,
-        certainty=class_certainty(labels, probabilities),
+        certainty=certainty,
+        thresholds=answer_curve(*certainty.read()),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +16,7 @@ Floats = NDArray[np.float64]
 
 RESTARTS = 5  # k-means ends where its start leads it
 ROUNDS = 100  # far more than any start here has needed
+SAMPLE = 400  # boxes that a picture of the fit shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,42 @@ def meet_anchors(sides_wh: ArrayLike, anchors_wh: ArrayLike) -> AnchorFit:
     anchors = sort_anchors(anchors_wh)
     iou = compute_shape_iou(sides_wh, anchors)
     return AnchorFit(anchors, iou.argmax(axis=1), iou.max(axis=1))
+
+
+def describe_anchors(
+    sides_wh_px: ArrayLike, anchors_wh_px: ArrayLike, strides_px: Sequence[int], sample: int = SAMPLE
+) -> dict[str, Any]:
+    """How well anchors meet boxes, in plain JSON values: all that a report of them needs.
+
+    Args:
+        sides_wh_px: (N, 2) of the boxes, N at least 1.
+        anchors_wh_px: (K, 2).
+        strides_px: (K,) of the feature map that each is laid on.
+        sample: most boxes to keep, evenly spread over their order.
+
+    Returns:
+        `anchors_wh_px` and `strides_px`; for each anchor its `shares` of the boxes, those that it meets best,
+        and its `mean_iou` with them (None for none); `average_iou` of all `boxes`, that is their number; the
+        sides of some, `sample_wh_px`.
+    """
+    sides, anchors = np.asarray(sides_wh_px, np.float64), np.asarray(anchors_wh_px, np.float64)
+    iou = compute_shape_iou(sides, anchors)
+    nearest, best = iou.argmax(axis=1), iou.max(axis=1)
+    counts = np.bincount(nearest, minlength=len(anchors))
+    sums = np.bincount(nearest, weights=best, minlength=len(anchors))
+    chosen = np.unique(np.linspace(0, len(sides) - 1, min(sample, len(sides))).round().astype(np.int64))
+    return {
+        "anchors_wh_px": anchors.tolist(),
+        "strides_px": list(strides_px),
+        "shares": np.round(counts / len(sides), 4).tolist(),
+        "mean_iou": [
+            round(total / count, 4) if count else None
+            for total, count in zip(sums.tolist(), counts.tolist(), strict=True)
+        ],
+        "average_iou": round(float(best.mean()), 4),
+        "boxes": len(sides),
+        "sample_wh_px": np.round(sides[chosen], 1).tolist(),
+    }
 
 
 def sort_anchors(anchors_wh: ArrayLike) -> Floats:

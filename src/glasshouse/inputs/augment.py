@@ -1,25 +1,24 @@
-"""Augmentation, the part that draws random numbers and moves boxes; `painting` moves the pixels.
+"""Augmentation, the part that draws random numbers; `moving` moves boxes by them, `painting` the pixels.
 
 Every picture of a batch is one affine map (flip, zoom, shift, crop, turn) of one picture, or of four
-(mosaic), then one affine map of its colours, and at last perhaps a mixture with another picture of the batch
-(mix-up; Zhang et al., arXiv:1710.09412). Boxes go through the very same numbers. All randomness of a batch
-comes from one generator, so a batch is a pure function of (seed, step).
+(mosaic), then perhaps objects pasted from another picture (`pasting`), then one affine map of its colours,
+and at last perhaps a mixture with another picture of the batch (mix-up; Zhang et al., arXiv:1710.09412).
+Boxes go through the very same numbers. All randomness of a batch comes from one generator, so a batch is a
+pure function of (seed, step).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glasshouse.geometry.hulls import bound_inside
 from glasshouse.params import Augment
 
 FloatArray = NDArray[np.float32]
 
-MIN_VISIBLE = 0.25  # share of a box that must stay in the picture, else the box is dropped
 MOSAIC_CENTRE = (0.3, 0.7)  # where the four pictures meet, share of the side
 MOSAIC_SHRINK = 0.75  # tiles are drawn this much smaller than single pictures would be
 CROP_AREA, CROP_RATIO = (0.3, 1.0), (3 / 4, 4 / 3)  # share of the picture; width to height, as in GoogLeNet's
@@ -93,6 +92,17 @@ def draw_plan(
         offset=offset,
         partner=partner,
         share=share,
+    )
+
+
+def resize_plan(plan: Plan, factor_xy: tuple[float, float]) -> Plan:
+    """The same plan for an output `factor_xy` times as wide and high."""
+    factor = np.array(factor_xy, np.float32)
+    return replace(
+        plan,
+        matrix=plan.matrix * factor[:, None],
+        shift_xy_px=plan.shift_xy_px * factor,
+        region_xyxy_px=np.round(plan.region_xyxy_px * np.tile(factor, 2)),
     )
 
 
@@ -207,56 +217,3 @@ def draw_colours(rng: np.random.Generator, batch: int, augment: Augment) -> tupl
     colour = turn @ (saturation * np.eye(3) + (1 - saturation) * to_grey) * contrast
     offset = brightness + 127.5 * (1 - contrast[:, 0])
     return colour.astype(np.float32), np.broadcast_to(offset, (batch, 3)).astype(np.float32)
-
-
-def move_boxes(
-    plan: Plan,
-    boxes_xyxy_px: FloatArray,
-    hulls: FloatArray,
-    labels: NDArray[np.int32],
-    batch: int,
-    slots: int,
-) -> tuple[FloatArray, NDArray[np.int32]]:
-    """Take the boxes of every tile along, cut them to what is seen, drop those of which less than MIN_VISIBLE
-    is left; a mixed picture has its partner's as well.
-
-    Args:
-        plan: of the batch.
-        boxes_xyxy_px: (P, N, 4) of all prepared pictures.
-        hulls: (M, N, S, 2) outlines of the tiles' objects in units of their boxes (`geometry.hulls`).
-        labels: (P, N), -1 = padding.
-        batch: B.
-        slots: K, at least N; 4 N where a mosaic can be, twice that where a mixture can.
-
-    Returns:
-        boxes (B, K, 4) and labels (B, K); padding is 0 and -1.
-    """
-    boxes, names = boxes_xyxy_px[plan.rows].astype(np.float64), labels[plan.rows]  # (M, N, 4), (M, N)
-    points = boxes[..., None, :2] + hulls * (boxes[..., None, 2:] - boxes[..., None, :2])
-    moved = np.einsum("mij,mnsj->mnsi", plan.matrix.astype(np.float64), points)
-    moved += plan.shift_xy_px[:, None, None]
-    seen = bound_inside(moved, plan.region_xyxy_px[:, None].astype(np.float64))
-    sides = np.maximum(np.nan_to_num(seen[..., 2:] - seen[..., :2], neginf=0.0), 0.0)
-    whole = np.maximum((moved.max(axis=2) - moved.min(axis=2)).prod(axis=-1), 1e-6)
-    area = sides.prod(axis=-1)
-    m, n = np.nonzero((names >= 0) & (area >= MIN_VISIBLE * whole) & (area > 1.0))
-
-    target, found, kinds = plan.picture[m], seen[m, n], names[m, n]
-    if (plan.share < 1).any():
-        target, found, kinds = add_partners(plan, target, found, kinds)
-    out_boxes, out_labels = np.zeros((batch, slots, 4), np.float32), np.full((batch, slots), -1, np.int32)
-    place = np.arange(len(target)) - np.searchsorted(target, target)  # rank among those of the same picture
-    out_boxes[target, place], out_labels[target, place] = found, kinds
-    return out_boxes, out_labels
-
-
-def add_partners(
-    plan: Plan, target: NDArray[np.int64], boxes: NDArray[np.float64], labels: NDArray[np.int32]
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int32]]:
-    """The objects of the batch by picture, each mixed picture's own first, then its partner's."""
-    lent = [np.flatnonzero(target == plan.partner[picture]) for picture in np.flatnonzero(plan.share < 1)]
-    owner = np.repeat(np.flatnonzero(plan.share < 1), [len(rows) for rows in lent])
-    rows = np.concatenate([np.arange(len(target)), *lent])
-    both = np.concatenate([target, owner])
-    order = np.argsort(both, kind="stable")
-    return both[order], boxes[rows[order]], labels[rows[order]]

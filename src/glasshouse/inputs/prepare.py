@@ -14,7 +14,9 @@ from tqdm import tqdm
 
 from glasshouse.geometry.boxes import compute_areas, move_boxes
 from glasshouse.geometry.hulls import POINTS, pack_hull, take_hull
+from glasshouse.geometry.masks import Mask, resize_mask
 from glasshouse.geometry.rle import decode_mask
+from glasshouse.inputs.masks import PlacedMask, write_masks
 from glasshouse.inputs.pixel_shards import PixelWriter
 from glasshouse.inputs.prepared import OUTLINES
 from glasshouse.inputs.resize import resize_picture
@@ -66,34 +68,60 @@ def write_prepared(raw_folder: Path, split_table: pd.DataFrame, preprocess: Prep
             moved = move_objects(raw.objects, images, (preprocess.height_px, preprocess.width_px))
             write_table(images, "prepared_images", place / split / "images.parquet")
             write_table(moved, "prepared_objects", place / split / "objects.parquet")
-            np.save(place / split / OUTLINES, take_outlines(raw, moved, images))
+            write_shapes(raw, moved, images, place / split)
             objects += len(moved)
             dropped += int(raw.objects["image_id"].isin(images["image_id"]).sum()) - len(moved)
     return Written({split: len(split_rows) for split, split_rows in rows.items()}, objects, dropped)
 
 
-def take_outlines(raw: Raw, moved: pd.DataFrame, images: pd.DataFrame) -> NDArray[np.uint8]:
-    """Packed outlines (objects, POINTS, 2) of the moved objects' masks; unknown where there is none, or where
-    the box was cut and the outline is no longer the box's own."""
-    masks = raw.objects.set_index("object_id")["mask"]
-    sizes = images.set_index("image_id")[["height_px", "width_px"]]
+def write_shapes(raw: Raw, moved: pd.DataFrame, images: pd.DataFrame, folder: Path) -> None:
+    """Write what the masks of the moved objects tell: packed outlines (objects, POINTS, 2), and the masks in
+    prepared pixels where there are any."""
+    counts = raw.objects.set_index("object_id")["mask"].reindex(moved["object_id"]).tolist()
+    of_picture = moved[["image_id"]].merge(images, on="image_id")
+    sizes = of_picture[["height_px", "width_px"]].to_numpy()
+    went = of_picture[["scale_x", "scale_y", "offset_x_px", "offset_y_px"]].to_numpy()
+    boxes, uncut = moved[BOX_COLUMNS].to_numpy(), are_uncut(raw, moved, went[:, :2])
+    packed = np.zeros((len(moved), POINTS, 2), np.uint8)
+    cut_outs: list[PlacedMask | None] = [None] * len(moved)
+    for row, text in enumerate(counts):
+        if isinstance(text, str):
+            mask = decode_mask(text, int(sizes[row, 0]), int(sizes[row, 1]))
+            cut_outs[row] = take_mask(mask, boxes[row], went[row])
+            if uncut[row]:
+                packed[row] = pack_hull(take_hull(mask))
+    np.save(folder / OUTLINES, packed)
+    write_masks(folder, cut_outs)
+
+
+def are_uncut(raw: Raw, moved: pd.DataFrame, scale_xy: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether each moved object's box is whole: the outline of the mask is then the box's own."""
     whole = moved[["object_id", "image_id"]].merge(raw.objects, on=["object_id", "image_id"])
-    scale = moved[["image_id"]].merge(images, on="image_id")[["scale_x", "scale_y"]].to_numpy()
     sides, before = (
         (part[BOX_COLUMNS[2:]].to_numpy() - part[BOX_COLUMNS[:2]].to_numpy()) for part in (moved, whole)
     )
-    uncut = np.isclose(sides, before * scale).all(axis=1)
-    packed = np.zeros((len(moved), POINTS, 2), np.uint8)
-    for place, (object_id, image_id) in enumerate(zip(moved["object_id"], moved["image_id"], strict=True)):
-        counts = masks.loc[object_id]
-        if uncut[place] and isinstance(counts, str):
-            height, width = sizes.loc[image_id]
-            packed[place] = pack_hull(take_hull(decode_mask(counts, int(height), int(width))))
-    return packed
+    return np.asarray(np.isclose(sides, before * scale_xy).all(axis=1))
+
+
+def take_mask(mask: Mask, box_xyxy_px: NDArray[np.float64], went: NDArray[np.float64]) -> PlacedMask | None:
+    """An object's mask in prepared pixels, and where it lies; None for one so thin that it fills half of no
+    pixel.
+
+    Args:
+        mask: of the original picture.
+        box_xyxy_px: of the object in the prepared picture, cut at its edges.
+        went: scale x, y and offset x, y of the picture.
+    """
+    # Rounding alone must not open a further row of pixels.
+    left, top = np.floor(box_xyxy_px[:2] + 1e-6).astype(int).tolist()
+    right, bottom = np.ceil(box_xyxy_px[2:] - 1e-6).astype(int).tolist()
+    resized = resize_mask(mask, (went[0], went[1]), (went[2], went[3]), (left, top, right, bottom))
+    return (resized, (left, top)) if resized.any() else None
 
 
 def match_splits(raw: Raw, split_table: pd.DataFrame) -> dict[int, str]:
-    """image_id to split; raises ValueError where the tables hold different pictures."""
+    """image_id to split, of pictures that are not left out; raises ValueError where the tables hold different
+    ones."""
     splits = dict(zip(split_table["image_id"].tolist(), split_table["split"].tolist(), strict=True))
     differing = sorted(set(raw.images["image_id"].tolist()) ^ set(splits))
     if differing or len(splits) != len(split_table):
@@ -101,7 +129,7 @@ def match_splits(raw: Raw, split_table: pd.DataFrame) -> dict[int, str]:
             f"Split table and raw pictures differ in {len(differing)} image ids, first {differing[:3]}: "
             "the table belongs to another data set; run `dvc repro split`."
         )
-    return splits
+    return {image_id: split for image_id, split in splits.items() if isinstance(split, str)}
 
 
 def write_pixels(
@@ -129,7 +157,8 @@ def write_pixels(
             went.offset_y_px,
         )
 
-    bar = tqdm(iter_pictures(raw_folder), "resize", len(splits), file=sys.stderr, disable=None)
+    pictures = (item for item in iter_pictures(raw_folder) if item[0] in splits)
+    bar = tqdm(pictures, "resize", len(splits), file=sys.stderr, disable=None)
     for (image_id, _, _), (resized, geometry) in map_in_order(prepare, bar):
         split, label = splits[image_id], labels[image_id]
         row = writers[split].append(resized)

@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from glasshouse.geometry.boxes import Boxes, as_boxes
 from glasshouse.geometry.hulls import POINTS, read_hulls
+from glasshouse.geometry.masks import count_bytes
+from glasshouse.inputs.masks import Masks, open_masks
 from glasshouse.inputs.pixel_shards import PixelShards, list_pixel_shards
 from glasshouse.tables.schema import BOX_COLUMNS, read_table
 
@@ -22,6 +24,7 @@ class Prepared:
     """One split. `images` are sorted by row: row i of every array is images.iloc[i] and pixels row i.
 
     `outlines` (objects, POINTS, 2) uint8 stand beside the rows of `objects` (`geometry.hulls.pack_hulls`).
+    `cut_outs` are the bits of all masks, and beside the rows of `objects` the pixels that each fills.
     """
 
     pixels: PixelShards
@@ -29,6 +32,7 @@ class Prepared:
     objects: pd.DataFrame
     categories: pd.DataFrame
     outlines: NDArray[np.uint8] | None = None
+    cut_outs: tuple[NDArray[np.uint8], NDArray[np.int32]] | None = None
 
     def labels(self) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """Padded objects of every picture: boxes_xyxy_px (N, M, 4) float32, labels (N, M) int32.
@@ -51,6 +55,18 @@ class Prepared:
         if self.outlines is not None:
             hulls[rows, slots] = read_hulls(self.outlines[chosen])
         return hulls
+
+    def masks(self) -> Masks | None:
+        """Masks of the objects of `labels`; None where no object has one."""
+        if self.cut_outs is None:
+            return None
+        bits, filled = self.cut_outs
+        rows, slots, shape, chosen = self._places()
+        ends = np.cumsum(count_bytes(filled))
+        boxes, starts = np.zeros((*shape, 4), np.int32), np.zeros(shape, np.int64)
+        boxes[rows, slots] = filled[chosen]
+        starts[rows, slots] = (ends - count_bytes(filled))[chosen]
+        return Masks(bits, boxes, starts)
 
     def _places(self) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[int, int], NDArray[np.int64]]:
         """Row and slot of each object in `labels`, the shape (N, M), and its place in `objects`."""
@@ -112,4 +128,5 @@ def open_prepared(folder: Path, split: str) -> Prepared:
         raise ValueError(
             f"{folder / split / OUTLINES}: {len(outlines)} rows for {len(tables['objects'])} objects."
         )
-    return Prepared(pixels, tables["images"], tables["objects"], categories, outlines)
+    cut_outs = open_masks(folder / split, len(tables["objects"]))
+    return Prepared(pixels, tables["images"], tables["objects"], categories, outlines, cut_outs)

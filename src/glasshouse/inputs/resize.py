@@ -12,7 +12,7 @@ antialias=True) computes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,11 +20,21 @@ from PIL import Image
 
 from glasshouse.geometry.boxes import Boxes, as_boxes, move_boxes
 
-if TYPE_CHECKING:
-    from glasshouse.params import Preprocess
-
 Pixels = NDArray[np.uint8]
 FILTER = Image.Resampling.BILINEAR
+
+
+class Preparation(Protocol):
+    """The settings that `params.Preprocess` and `inputs.recipe.Recipe` have in common."""
+
+    @property
+    def height_px(self) -> int: ...  # noqa: D102
+    @property
+    def width_px(self) -> int: ...  # noqa: D102
+    @property
+    def resize(self) -> str: ...  # noqa: D102
+    @property
+    def pad_value(self) -> int: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +63,7 @@ class Transform:
         return (boxes - offset) / np.array([self.scale_x, self.scale_y] * 2, boxes.dtype)
 
 
-def resize_picture(pixels: Pixels, preprocess: Preprocess) -> tuple[Pixels, Transform]:
+def resize_picture(pixels: Pixels, preprocess: Preparation) -> tuple[Pixels, Transform]:
     """A picture at the size that a network takes, and where its pixels went.
 
     Args:

@@ -13,8 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glasshouse.geometry.hulls import ellipse_hull, square_hull
-from glasshouse.inputs.augment import Plan, draw_plan, move_boxes
+from glasshouse.inputs.augment import Plan, draw_plan, resize_plan
+from glasshouse.inputs.masks import Masks
+from glasshouse.inputs.moving import Seen, find_seen, lay_out
+from glasshouse.inputs.order import are_uneven, batch_rows, draw_epoch, steps_per_epoch, weigh_partners
 from glasshouse.inputs.painting import paint, projections
+from glasshouse.inputs.pasting import draw_pasting, hide_objects, paste_objects
 from glasshouse.inputs.prepared import Prepared
 from glasshouse.params import Augment
 
@@ -35,6 +39,7 @@ class Pictures:
     boxes_xyxy_px (P, N, 4) float32 and labels (P, N) int32, -1 = padding, for detection; label (P,) int32 for
     classification.  weights (P,) float64: how often one is drawn beside the others; None for all alike.
     hulls (P, N, S, 2): outlines of the objects in units of their boxes, NaN where no mask tells, or None.
+    masks: of the objects; None where none has one.
     """
 
     pixels: Pixels
@@ -44,6 +49,7 @@ class Pictures:
     label: NDArray[np.int32] | None = None
     weights: NDArray[np.float64] | None = None
     hulls: NDArray[np.float32] | None = None
+    masks: Masks | None = None
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -60,55 +66,30 @@ def pictures_of(prepared: Prepared, task: str) -> Pictures:
     size = prepared.pixels.shape[1:3]
     label = prepared.class_labels() if task == "classify" else None
     weights = prepared.images["weight"].to_numpy(np.float64)
-    return Pictures(prepared.pixels, size, boxes, labels, label, weights, prepared.hulls())
+    return Pictures(prepared.pixels, size, boxes, labels, label, weights, prepared.hulls(), prepared.masks())
 
 
-def steps_per_epoch(pictures: int, batch_size: int) -> int:
-    """Whole batches in an epoch; a smaller set makes one batch, with repetitions."""
-    return max(pictures // batch_size, 1)
+def may_compose(pictures: Pictures, head: Any, augment: Augment) -> bool:
+    """Whether a head can learn from mosaics, mixtures and pasted objects: all that look for several objects.
 
-
-def draw_epoch(
-    pictures: int, seed: int, epoch: int, weights: NDArray[np.float64] | None = None
-) -> NDArray[np.int64]:
-    """The order of the pictures in an epoch, (pictures,): every one once, or by weight.
-
-    By weight an epoch is as long as without. A picture of weight w comes w / mean(w) times, rounded down or
-    up, on average over the epochs exactly: the weights are laid end to end in a random order, and points at
-    equal distances pick from them (systematic resampling; Kitagawa, "Monte Carlo filter and smoother", 1996).
+    Raises:
+        ValueError: `augment.copy_paste` is asked for where it can do nothing.
     """
-    rng = np.random.default_rng([seed, epoch])
-    order = rng.permutation(pictures)
-    if not are_uneven(weights):
-        return order
-    ends = np.cumsum(np.asarray(weights)[order])
-    points = (np.arange(pictures) + rng.random()) / pictures * ends[-1]
-    picks = np.searchsorted(ends, points, side="right")
-    drawn = order[np.minimum(picks, pictures - 1)]  # rounding may set the last point on the last end
-    return rng.permutation(drawn)
+    able = pictures.label is None and not getattr(head, "one_object", False)
+    if augment.copy_paste and not able:
+        raise ValueError(
+            "augment.copy_paste: the chosen head learns one thing a picture, which pasted objects would "
+            "change; set it to 0, or take a head that finds several objects."
+        )
+    if augment.copy_paste and (pictures.masks is None or not len(pictures.masks.holders)):
+        raise ValueError(
+            "augment.copy_paste: no object of the training split has a mask to be cut out by; set it to 0, "
+            "or take labels with masks (COCO segmentations, VIA polygons, the drawn blooms)."
+        )
+    return able
 
 
-def are_uneven(weights: NDArray[np.float64] | None) -> bool:
-    """Whether there are weights, and not all the same."""
-    return weights is not None and bool((weights != weights[0]).any())
-
-
-def batch_rows(
-    pictures: int, batch_size: int, seed: int, step: int, weights: NDArray[np.float64] | None = None
-) -> NDArray[np.int64]:
-    """The pictures of batch `step`.
-
-    A new order every epoch, what is left over waits for another one.
-    """
-    epoch, place = divmod(step, steps_per_epoch(pictures, batch_size))
-    order = draw_epoch(pictures, seed, epoch, weights)
-    return np.take(order, np.arange(place * batch_size, (place + 1) * batch_size), mode="wrap")
-
-
-def weigh_partners(plan: Plan, order: NDArray[np.int64]) -> Plan:
-    """The plan with the three partners in each mosaic drawn from an epoch's order, so by weight too."""
-    first = np.diff(plan.picture, prepend=-1) > 0
-    return replace(plan, rows=np.where(first, plan.rows, order[plan.rows]))
+Encode = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -116,8 +97,10 @@ class TrainingStream:
     """Batches for training; called with (first step, last step) it gives a tf.data stream of exactly these.
 
     pictures: what to draw from.  batch_size: B.  seed: of order and augmentation.  augment: ranges.
-    composed: whether an epoch, from 0, has mosaics and mixtures; None for never.  encode: the head's, from a
-    batch of labels to targets.  fill: level, 0..255, of what lies outside a moved picture.
+    composed: whether an epoch, from 0, has mosaics, mixtures and pasted objects; None for never.  encode: the
+    head's, from a batch of labels to targets.  fill: level, 0..255, of what lies outside a moved picture.
+    sizes: (height, width) px among which each batch's is drawn, with the head's encoding at that size; none
+    for the pictures' own.
     """
 
     pictures: Pictures
@@ -125,13 +108,22 @@ class TrainingStream:
     seed: int
     augment: Augment
     composed: Callable[[int], bool] | None
-    encode: Callable[[dict[str, Any]], dict[str, Any]]
+    encode: Encode
     fill: float
+    sizes: tuple[tuple[tuple[int, int], Encode], ...] = ()
 
     @property
     def steps(self) -> int:
         """Batches in an epoch."""
         return steps_per_epoch(len(self.pictures), self.batch_size)
+
+    def choose_size(self, step: int) -> int:
+        """Which of `sizes` batch `step` has."""
+        return int(np.random.default_rng([self.seed, 3, step]).integers(len(self.sizes)))
+
+    def size_of(self, step: int) -> tuple[int, int]:
+        """(height, width) px of batch `step`."""
+        return self.sizes[self.choose_size(step)][0] if self.sizes else self.pictures.size
 
     def draw(self, step: int) -> tuple[NDArray[Any], ...]:
         """Batch `step` before its pixels are moved: tiles and what `paint` does to them, then the labels."""
@@ -142,21 +134,50 @@ class TrainingStream:
         plan = draw_plan(rng, rows, len(pictures), pictures.size, self.augment, composed=composed)
         if are_uneven(pictures.weights):
             plan = weigh_partners(plan, draw_epoch(len(pictures), self.seed, epoch, pictures.weights))
-        boxes, labels = move_boxes(
-            plan, pictures.boxes_xyxy_px, self._hulls(plan), pictures.labels, self.batch_size, self.slots
-        )
+        plan = self._fit(plan, step)
+        seen, pasted = self._find_seen(plan), tuple[NDArray[Any], ...]()
+        if self.composed and self.augment.copy_paste:
+            seen, pasted = self._paste(rng, step, plan, seen, self.augment.copy_paste if composed else 0.0)
+        boxes, labels = lay_out(plan, seen, self.batch_size, self.slots)
         label = pictures.label[rows] if pictures.label is not None else np.full(len(rows), -1, np.int32)
         tiles = pictures.pixels.gather(plan.rows)
         moves = (projections(plan), plan.region_xyxy_px, plan.picture.astype(np.int32))
         mixture = (plan.partner.astype(np.int32), plan.share)
-        return (tiles, *moves, plan.colour, plan.offset, *mixture, boxes, labels, label)
+        return (tiles, *moves, plan.colour, plan.offset, *mixture, *pasted, boxes, labels, label)
+
+    def _fit(self, plan: Plan, step: int) -> Plan:
+        """The plan for the size of batch `step`."""
+        if not self.sizes:
+            return plan
+        (height, width), own = self.size_of(step), self.pictures.size
+        return resize_plan(plan, (width / own[1], height / own[0]))
+
+    def _find_seen(self, plan: Plan) -> Seen:
+        return find_seen(plan, self.pictures.boxes_xyxy_px, self._hulls(plan), self.pictures.labels)
+
+    def _paste(
+        self, rng: np.random.Generator, step: int, plan: Plan, seen: Seen, probability: float
+    ) -> tuple[Seen, tuple[NDArray[Any], ...]]:
+        """The objects of a batch with what is pasted onto it, and what `painting.lay_over` takes."""
+        pictures, masks = self.pictures, self.pictures.masks
+        assert masks is not None  # may_compose has looked
+        weights = pictures.weights if are_uneven(pictures.weights) else None
+        drawn = draw_pasting(rng, self.batch_size, masks, weights, pictures.size, self.augment, probability)
+        pasting = replace(drawn, plan=self._fit(drawn.plan, step))
+        shape = (self.batch_size, *self.size_of(step))
+        added, cover = paste_objects(pasting, self._find_seen(pasting.plan), masks, pictures.hulls, shape)
+        left = hide_objects(plan, seen, masks, pictures.boxes_xyxy_px, cover)
+        tiles = pictures.pixels.gather(pasting.plan.rows)
+        onto = pasting.onto.astype(np.int32)
+        return left.join(added), (tiles, projections(pasting.plan), onto, cover[pasting.onto])
 
     @property
     def slots(self) -> int:
-        """Objects that a picture of a batch may have: a mosaic has those of four, a mixture those of two."""
-        composed = (4 if self.augment.mosaic else 1) * (2 if self.augment.mix_up else 1)
-        own: int = self.pictures.labels.shape[1]
-        return own * (composed if self.composed else 1)
+        """Objects that a picture of a batch may have: a mosaic has those of four, what is pasted comes from
+        one more, a mixture has those of two."""
+        augment, own = self.augment, int(self.pictures.labels.shape[1])
+        parts = (4 if augment.mosaic else 1) + (1 if augment.copy_paste else 0)
+        return own * (parts * (2 if augment.mix_up else 1) if self.composed else 1)
 
     def _hulls(self, plan: Plan) -> NDArray[np.float32]:
         """The tiles' outlines (M, N, S, 2).
@@ -174,11 +195,31 @@ class TrainingStream:
         """Batches first_step (from 0) to last_step - 1: (pixels (B, H, W, 3) float32 0..255, targets)."""
         import tensorflow as tf
 
-        batch, size = self.batch_size, self.pictures.size
-        sample = self.draw(first_step)
+        if not self.sizes:
+            steps = tf.data.Dataset.range(first_step, last_step)
+            return self._stream(steps, first_step, self.pictures.size, self.encode)
+        numbers = np.arange(first_step, last_step)
+        chosen = np.array([self.choose_size(step) for step in numbers.tolist()], np.int64)
+        streams = [
+            self._stream(
+                tf.data.Dataset.from_tensor_slices(numbers[chosen == place]), first_step, size, encode
+            )
+            for place, (size, encode) in enumerate(self.sizes)
+        ]
+        return tf.data.Dataset.choose_from_datasets(streams, tf.data.Dataset.from_tensor_slices(chosen))
+
+    def _stream(self, steps: Any, sample_step: int, size: tuple[int, int], encode: Encode) -> Any:
+        """The batches of these steps, all of one size; that of `sample_step` tells their types."""
+        import tensorflow as tf
+
+        sample = self.draw(sample_step)
         types = [tf.as_dtype(array.dtype) for array in sample]
-        # How many tiles a batch needs differs from one to the next: mosaics take four.
-        shapes = [(None, *array.shape[1:]) for array in sample[:4]] + [array.shape for array in sample[4:]]
+        # How many tiles a batch needs differs from one to the next, mosaics take four; so do pasted pictures.
+        ends = [array.shape[1:] for array in sample]
+        loose = [*range(4), *range(8, len(sample) - 3)]
+        shapes = [(None if i in loose else self.batch_size, *end) for i, end in enumerate(ends)]
+        if self.augment.copy_paste and self.composed:
+            shapes[-4] = (None, *size)  # what is covered, in pixels of this size
 
         def load(step: Any) -> tuple[Any, ...]:
             values = tf.numpy_function(lambda number: self.draw(int(number)), [step], types, stateful=False)
@@ -186,9 +227,9 @@ class TrainingStream:
 
         def finish(*values: Any) -> tuple[Any, Any]:
             *tiles, boxes, labels, label = values
-            painted = paint(*tiles, fill=self.fill, mixed=bool(self.composed and self.augment.mix_up))
-            pixels = tf.ensure_shape(painted, (batch, *size, 3))
-            return pixels, self.encode({"boxes": boxes, "labels": labels, "label": label})
+            mixed = bool(self.composed and self.augment.mix_up)
+            painted = paint(*tiles, fill=self.fill, mixed=mixed, size=size)
+            pixels = tf.ensure_shape(painted, (self.batch_size, *size, 3))
+            return pixels, encode({"boxes": boxes, "labels": labels, "label": label})
 
-        steps = tf.data.Dataset.range(first_step, last_step)
         return steps.map(load, num_parallel_calls=1).map(finish, num_parallel_calls=2).prefetch(4)

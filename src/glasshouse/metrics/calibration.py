@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glasshouse.metrics.classification import CALIBRATION_BINS
 from glasshouse.metrics.overlap import Bools, Floats, Ints
 
+CALIBRATION_BINS = 15
 RANGE = (np.log(0.05), np.log(20.0))  # of log temperature; beyond it a network's scores mean nothing
 TOLERANCE = 1e-6  # of log temperature
 TINY = float(np.finfo(np.float64).eps)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from glasshouse.metrics.bootstrap import LEVEL, interval, mean_known, resample, scores_of_rounds
+from glasshouse.metrics.calibration import CALIBRATION_BINS, reliability
 from glasshouse.metrics.confusion import confusion_matrix
 from glasshouse.metrics.overlap import Floats, Ints
 
-CALIBRATION_BINS = 15
 Counts = Floats | Ints
 
 
@@ -58,18 +58,6 @@ def log_loss(labels: Ints, probabilities: Floats) -> float:
     tiny = float(np.finfo(np.float64).eps)
     true = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return float(-np.log(np.clip(true, tiny, 1 - tiny)).mean())
-
-
-def expected_calibration_error(labels: Ints, probabilities: Floats, bins: int = CALIBRATION_BINS) -> float:
-    """Mean gap between confidence and accuracy over equal bins (low, high] of confidence, by share of rows.
-
-    Guo et al., On Calibration of Modern Neural Networks, 2017, equation 3.
-    """
-    confidence = probabilities.max(axis=1)
-    correct = predicted_labels(probabilities) == labels
-    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    gap = np.bincount(place, weights=correct - confidence, minlength=bins)
-    return float(np.abs(gap).sum() / len(labels))
 
 
 def class_scores(hits: Counts, truth: Counts, predicted: Counts) -> dict[str, Floats]:
@@ -122,7 +110,8 @@ def classification_scores(
         that occur in truth or predictions), log_loss, calibration_error, pictures, per_class, ci95, protocol.
     """
     check_predictions(labels, probabilities)
-    confusion = confusion_matrix(labels, predicted_labels(probabilities), len(names))
+    surest = predicted_labels(probabilities)
+    confusion = confusion_matrix(labels, surest, len(names))
     truth, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
     of_class = class_scores(np.diagonal(confusion), truth, predicted)
     return {
@@ -130,7 +119,7 @@ def classification_scores(
         **{f"top_{k}_accuracy": top_k_accuracy(labels, probabilities, k) for k in (3, 5) if k < len(names)},
         "macro_f1": mean_known(of_class["f1"]),
         "log_loss": log_loss(labels, probabilities),
-        "calibration_error": expected_calibration_error(labels, probabilities),
+        "calibration_error": reliability(np.minimum(probabilities.max(axis=1), 1.0), surest == labels).error,
         "pictures": len(labels),
         "per_class": {
             name: {

@@ -1,6 +1,7 @@
-"""Other readings of a detector's ranked detections: Pascal's APs, and F1 over the score threshold.
+"""Other readings of ranked answers: Pascal's APs, precision and recall, and F1 over the score threshold.
 
-Both look at IoU 0.5 and at the matches of COCO's rule: crowds (Pascal's "difficult") do not count either way.
+A detector's look at IoU 0.5 and at the matches of COCO's rule: crowds (Pascal's "difficult") do not count
+either way.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glasshouse.metrics.detection import AT_50
+from glasshouse.metrics.detection import AT_50, RECALL_THRESHOLDS
 from glasshouse.metrics.matching import Matches
-from glasshouse.metrics.overlap import Bools, Floats
+from glasshouse.metrics.overlap import Bools, Floats, Ints
 
 ELEVEN_POINTS: Floats = np.linspace(0.0, 1.0, 11)
 
@@ -22,7 +23,7 @@ class ThresholdCurve:
     """What a user sees at every score threshold, all classes together.
 
     Args:
-        thresholds: (D,) falling, the scores that occur; detections with at least this score are shown.
+        thresholds: (D,) falling, the scores that occur; what has at least this score is shown.
         precision, recall, f1: (D,) at each of them.
     """
 
@@ -72,9 +73,43 @@ def threshold_curve(matches: Matches) -> ThresholdCurve:
     """
     place = matches.areas.index("all")
     counted = ~matches.ignored[place, AT_50]
-    order = np.argsort(-matches.scores[counted], kind="stable")
-    scores, hits = matches.scores[counted][order], matches.hit[place, AT_50, counted][order]
     truth = int(matches.truth_counts[place].sum())
+    return _over_thresholds(matches.scores[counted], matches.hit[place, AT_50, counted], truth)
+
+
+def answer_curve(confidence: Floats, correct: Bools) -> ThresholdCurve:
+    """The same for a classifier that keeps silent below a confidence: precision is the share of its answers
+    that is right, recall the share of the pictures that are answered rightly.
+
+    Args:
+        confidence: (N,) of the surest class.
+        correct: (N,) whether it is the true one.
+    """
+    return _over_thresholds(confidence, correct, len(correct))
+
+
+def class_precision(labels: Ints, probabilities: Floats) -> Floats:
+    """Best precision at recall 0.00, 0.01 .. 1.00 or beyond of finding the pictures of each class, (C, 101).
+
+    Pictures are ranked by the probability of the class, equal ones together; NaN for one without pictures.
+
+    Args:
+        labels: (N,) true class, 0..C-1.
+        probabilities: (N, C).
+    """
+    curves = np.full((probabilities.shape[1], len(RECALL_THRESHOLDS)), np.nan)
+    for category in np.unique(labels).tolist():
+        is_theirs = labels == category
+        curve = _over_thresholds(probabilities[:, category], is_theirs, int(is_theirs.sum()))
+        best_beyond = np.maximum.accumulate(curve.precision[::-1])[::-1]
+        curves[category] = best_beyond[np.searchsorted(curve.recall, RECALL_THRESHOLDS - 1e-12)]
+    return curves
+
+
+def _over_thresholds(scores: Floats, hits: Bools, truth: int) -> ThresholdCurve:
+    """The curve of scored things (N,), of which some are hits, among `truth` that there are to be found."""
+    order = np.argsort(-scores, kind="stable")
+    scores, hits = scores[order], hits[order]
     last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True)[: len(scores)])
     found, shown = np.cumsum(hits)[last], last + 1
     return ThresholdCurve(

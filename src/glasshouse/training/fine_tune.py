@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from glasshouse.inputs.stream import Pictures, TrainingStream
+from glasshouse.inputs.stream import Pictures, TrainingStream, may_compose
+from glasshouse.models.contracts import Head
 from glasshouse.models.network import Network, freeze
 from glasshouse.params import Augment, FineTune
 from glasshouse.training.checkpoints import Checkpoint
 from glasshouse.training.fit import Row, build_optimizer, fit
 from glasshouse.training.learner import Learner
+from glasshouse.training.memory import warn_of_memory
+from glasshouse.training.sizes import Size, fit_sizes, head_at
 
 
 def fine_tune(
@@ -30,7 +33,7 @@ def fine_tune(
     Args:
         network: with a trained head.
         pictures: of the training split.
-        params: epochs, rate, what is free.
+        params: epochs, rate, what is free, sizes of the batches.
         augment: ranges; the last `mosaic_off_epochs` see single, unmixed pictures only, as the network will
             in use.
         seed: of order and augmentation.
@@ -42,36 +45,26 @@ def fine_tune(
 
     Returns:
         The history, and the scores by which the better of frozen head and fine-tuned network was kept.
+
+    Raises:
+        ValueError: `augment.copy_paste` can do nothing, or the head cannot learn at several sizes.
     """
     main_score = next(iter(before := validate()))
     head_weights = [weight.numpy() for weight in network.full.weights]
     freeze(network, params.unfreeze_from, batch_norm=params.batch_norm)
-    may_compose = pictures.label is None and not getattr(network.head, "one_object", False)
-
-    def composed(epoch: int) -> bool:
-        return may_compose and epoch < params.epochs - augment.mosaic_off_epochs
-
-    stream = TrainingStream(pictures, params.batch_size, seed, augment, composed, network.head.encode, fill)
-    steps = stream.steps
+    heads = {size: head_at(network, size) for size in fit_sizes(params.sizes_px, pictures.size)}
+    warn_of_memory(network.full, params.batch_size, sizes_px=heads)
+    stream = build_stream(network, pictures, params, augment, seed, fill, heads)
 
     def validated(epoch: int) -> Row:
         due = epoch % params.validate_every == 0 or epoch == params.epochs
         return {f"valid_{name}": value for name, value in validate().items()} if due else {}
 
-    optimizer = build_optimizer(
-        learning_rate=params.learning_rate,
-        warmup_steps=params.warmup_epochs * steps,
-        total_steps=params.epochs * steps,
-        weight_decay=params.weight_decay,
-        clip_norm=params.clip_norm,
-        ema_momentum=average_momentum(params.ema_epochs, steps),
-    )
-    learner = Learner(network.full, network)
     history = fit(
-        learner,
-        optimizer,
+        Learner(network.full, network, heads),
+        schedule(params, stream.steps),
         stream,
-        steps=steps,
+        steps=stream.steps,
         epochs=params.epochs,
         checkpoint=checkpoint,
         validate=validated,
@@ -79,6 +72,38 @@ def fine_tune(
     )
     scores = {"head": before, "fine_tuned": validate()}
     return history, scores | {"kept": keep_better(network, head_weights, main_score, **scores)}
+
+
+def build_stream(
+    network: Network,
+    pictures: Pictures,
+    params: FineTune,
+    augment: Augment,
+    seed: int,
+    fill: float,
+    heads: Mapping[Size, Head],
+) -> TrainingStream:
+    """Batches as `fine_tune` wants them, composed but for the last `mosaic_off_epochs`."""
+    is_able = may_compose(pictures, network.head, augment)
+
+    def composed(epoch: int) -> bool:
+        return is_able and epoch < params.epochs - augment.mosaic_off_epochs
+
+    sizes = tuple((size, head.encode) for size, head in heads.items())
+    encode = network.head.encode
+    return TrainingStream(pictures, params.batch_size, seed, augment, composed, encode, fill, sizes)
+
+
+def schedule(params: FineTune, steps: int) -> Any:
+    """The optimizer for epochs of so many steps."""
+    return build_optimizer(
+        learning_rate=params.learning_rate,
+        warmup_steps=params.warmup_epochs * steps,
+        total_steps=params.epochs * steps,
+        weight_decay=params.weight_decay,
+        clip_norm=params.clip_norm,
+        ema_momentum=average_momentum(params.ema_epochs, steps),
+    )
 
 
 def keep_better(

@@ -7,12 +7,13 @@ from functools import partial
 from typing import Any
 
 from glasshouse.inputs.features import cache_features
-from glasshouse.inputs.stream import Pictures, TrainingStream
+from glasshouse.inputs.stream import Pictures, TrainingStream, may_compose
 from glasshouse.models.network import Network, freeze
 from glasshouse.params import Augment, TrainHead
 from glasshouse.training.checkpoints import Checkpoint
 from glasshouse.training.fit import Row, build_optimizer, fit
 from glasshouse.training.learner import Learner
+from glasshouse.training.memory import warn_of_memory
 
 WARMUP_SHARE = 0.1  # of all steps
 
@@ -38,7 +39,8 @@ def train_head(
         network: with its pretrained backbone.
         pictures: of the training split.
         params: epochs, rate, features.
-        augment: ranges; mosaics are left out, for a frozen backbone they only cost.
+        augment: ranges; mosaics, mixtures and pasted objects are left out, for a frozen backbone they only
+            cost.
         seed: of order and augmentation.
         fill: grey level outside of moved pictures.
         checkpoint: of this training.
@@ -46,8 +48,12 @@ def train_head(
 
     Returns:
         The history, one row an epoch.
+
+    Raises:
+        ValueError: `augment.copy_paste` is asked for where it can do nothing.
     """
     freeze(network, None)
+    may_compose(pictures, network.head, augment)  # what would stop the fine-tuning stops here already
     live = TrainingStream(pictures, params.batch_size, seed, augment, None, network.head.encode, fill)
     steps, model = live.steps, network.full
     stream: Callable[[int, int], Any] = live
@@ -56,6 +62,7 @@ def train_head(
         cache = cache_features(network.backbone, live(0, variants), variants)
         stream = partial(cache.stream, steps, params.batch_size, seed)
         model = network.top
+    warn_of_memory(model, params.batch_size)
     learner = Learner(model, network)
     total = params.epochs * steps
     optimizer = build_optimizer(

@@ -193,7 +193,7 @@ def test_windows_are_enlarged_as_keras_resizes() -> None:
 
 def cut_pictures(by_heart: Any, head: Any, drawn: Any) -> Any:
     """Every window of every picture as a picture of its own, objects cut as the training stream cuts them."""
-    from glasshouse.inputs.augment import MIN_VISIBLE
+    from glasshouse.inputs.moving import MIN_VISIBLE
 
     pixels, boxes, labels = [], [], []
     for windows in head.windows:

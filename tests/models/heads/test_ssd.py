@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from glasshouse.models.heads.ssd import Head, Params
+from glasshouse.models.heads.ssd import Head, Params, learn_priors
 
 
 def make_head(**options: Any) -> Head:
@@ -25,6 +25,22 @@ def test_default_boxes_by_hand() -> None:
     # The coarsest level: 32 and sqrt(32 * 64) px around (16, 16).
     np.testing.assert_allclose(head.defaults[80 * 4], [16, 16, 32, 32])
     np.testing.assert_allclose(head.defaults[80 * 4 + 1, 2:], 2048**0.5)
+
+
+def test_default_boxes_are_described_and_stay_as_they_are() -> None:
+    params = Params(name="ssd", smallest=0.125, largest=0.5, aspect_ratios=[])
+    boxes = np.array([[0, 0, 8, 8], [10, 10, 18, 14], [0, 0, 32, 32], [0, 0, 16, 16]])
+    told = learn_priors(params, boxes, (64, 96), 7)
+    assert told is not None
+    # A third of the boxes' squares a level: 8 and sqrt(8 * 16), 16 and sqrt(16 * 32), 32 and sqrt(32 * 64).
+    squares = [8, 128**0.5, 16, 512**0.5, 32, 2048**0.5]
+    assert told["anchors_wh_px"] == [[round(side, 2)] * 2 for side in squares]
+    assert told["strides_px"] == [8, 8, 16, 16, 32, 32] and told["size_px"] == [64, 96]
+    assert told["shares"] == [0.5, 0, 0.25, 0, 0.25, 0]
+    assert told["average_iou"] == 0.875  # 1, a half, 1, 1
+    head = Head(params, classes=2, height_px=64, width_px=64, priors=told)
+    np.testing.assert_array_equal(head.defaults, make_head().defaults)
+    assert learn_priors(params, np.zeros((0, 4)), (64, 96), 7) is None
 
 
 def test_offsets_by_hand(codec: Any) -> None:
@@ -89,3 +105,16 @@ def test_every_size_between_the_smallest_and_the_largest_is_met_by_half() -> Non
 def test_scales_that_do_not_rise_are_refused() -> None:
     with pytest.raises(ValueError, match=r"largest\n.*must be above smallest"):
         Params(name="ssd", smallest=0.5, largest=0.5)
+
+
+def test_raw_outputs_are_float32_where_a_gpu_computes_in_half_precision() -> None:
+    import keras
+
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        sides = {"p3": 8, "p4": 4, "p5": 2}
+        features = {name: keras.Input((side, side, 8), dtype="float16") for name, side in sides.items()}
+        raw = make_head().build(features)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    assert {name: value.dtype for name, value in raw.items()} == dict.fromkeys(raw, "float32")

@@ -149,6 +149,8 @@ def test_given_anchors_are_kept_and_measured() -> None:
     priors = learn_priors(params, boxes_of([[8, 8], [16, 32]]), (64, 64), 7)
     assert priors["anchors_wh_px"] == [[8, 8], [16, 16], [32, 32]]
     assert priors["average_iou"] == 0.75  # 1 and a half
+    assert priors["strides_px"] == [8, 16, 32]
+    assert priors["shares"] == [0.5, 0.5, 0] and priors["mean_iou"] == [1.0, 0.5, None]
 
 
 def test_without_boxes_or_priors_there_are_no_anchors() -> None:
@@ -199,3 +201,16 @@ def test_the_anchors_travel_in_the_networks_file(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3)).astype(np.float32)
     for name, value in network.full(pixels).items():
         np.testing.assert_array_equal(opened.full(pixels)[name], value)
+
+
+def test_raw_outputs_are_float32_where_a_gpu_computes_in_half_precision() -> None:
+    import keras
+
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        sides = {"p3": 8, "p4": 4, "p5": 2}
+        features = {name: keras.Input((side, side, 8), dtype="float16") for name, side in sides.items()}
+        raw = make_head().build(features)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    assert {name: value.dtype for name, value in raw.items()} == dict.fromkeys(raw, "float32")

@@ -64,8 +64,8 @@ class Head:
             boxes.append(self._predictor(for_box, 4, math.log(2.0), f"head_{name}_distances"))
         join = keras.layers.Concatenate
         return {
-            "distances": join(axis=1, name="distances")(boxes),
-            "logits": join(axis=1, name="logits")(logits),
+            "distances": join(axis=1, dtype="float32", name="distances")(boxes),
+            "logits": join(axis=1, dtype="float32", name="logits")(logits),
         }
 
     def _predictor(self, x: Any, outputs: int, bias: float, name: str) -> Any:

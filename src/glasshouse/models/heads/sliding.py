@@ -25,6 +25,7 @@ class Params(OneBoxOptions):
 
     task: ClassVar[str] = "detect"
     neck: ClassVar[str] = "either"
+    pyramid: ClassVar[bool] = False  # it pools the coarsest level, whatever that one's stride
 
     name: Literal["sliding"]
     windows: Annotated[tuple[float, ...], FromList, Field(min_length=1)] = (1.0, 0.6, 0.4)  # sides, shares

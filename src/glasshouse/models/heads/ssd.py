@@ -7,13 +7,13 @@ After Liu et al., "SSD: Single Shot MultiBox Detector", arXiv:1512.02325.
 from __future__ import annotations
 
 import math
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationInfo, field_validator
 
-from glasshouse.geometry.anchors import lay_boxes, shape_default_boxes
+from glasshouse.geometry.anchors import Floats, describe_anchors, lay_boxes, shape_default_boxes
 from glasshouse.models.contracts import Tensors
 from glasshouse.models.layers.predictor import flat_predictor
 from glasshouse.models.layers.units import conv_unit
@@ -56,6 +56,30 @@ class Params(Strict):
         return largest
 
 
+def shape_levels(params: Params, size: tuple[int, int]) -> list[Floats]:
+    """Widths and heights (n, 2) px of each level's default boxes in pictures of `size` (height, width).
+
+    The paper's scales rise by equal steps over six levels. Over three that leaves sizes between them that no
+    default box overlaps by half; equal factors do not.
+    """
+    scales = np.geomspace(params.smallest, params.largest, len(STRIDES)).tolist()
+    return [each * min(size) for each in shape_default_boxes(scales, params.aspect_ratios)]
+
+
+def learn_priors(
+    params: Params, boxes_xyxy_px: NDArray[np.floating[Any]], size: tuple[int, int], seed: int
+) -> dict[str, Any] | None:
+    """How the default boxes meet the training boxes (N, 4), for the report (`describe_anchors`); the head is
+    the same whatever they are. None without boxes."""
+    del seed
+    boxes, shapes = np.asarray(boxes_xyxy_px, np.float64), shape_levels(params, size)
+    if not len(boxes):
+        return None
+    strides = np.repeat(STRIDES, [len(each) for each in shapes]).tolist()
+    sides = boxes[:, 2:] - boxes[:, :2]
+    return describe_anchors(sides, np.round(np.concatenate(shapes), 2), strides) | {"size_px": list(size)}
+
+
 class Head:
     """Detector head.
 
@@ -67,18 +91,16 @@ class Head:
     outputs = ("offsets", "logits")
     terms = ("class", "box")
 
-    def __init__(self, params: Params, *, classes: int, height_px: int, width_px: int) -> None:
+    def __init__(
+        self, params: Params, *, classes: int, height_px: int, width_px: int, priors: Any = None
+    ) -> None:
         """Fix the number of classes C, the size of the input, px, and the default boxes on it."""
+        del priors  # they only describe
         self.params, self.classes, self.size = params, classes, (height_px, width_px)
-        # The paper's scales rise by equal steps over six levels. Over three that leaves sizes between them
-        # that no default box overlaps by half; equal factors do not.
-        scales = np.geomspace(params.smallest, params.largest, len(STRIDES)).tolist()
-        shapes = shape_default_boxes(scales, params.aspect_ratios)
+        shapes = shape_levels(params, self.size)
         self.shapes = len(shapes[0])
-        side = min(height_px, width_px)
-        self.defaults: NDArray[np.float32] = lay_boxes(
-            height_px, width_px, STRIDES, [each * side for each in shapes]
-        )  # (A, 4) centre x, centre y, width, height
+        # (A, 4) centre x, centre y, width, height
+        self.defaults: NDArray[np.float32] = lay_boxes(height_px, width_px, STRIDES, shapes)
 
     def build(self, features: Tensors) -> Tensors:
         """Put one branch on each level (B, H_l, W_l, F)."""
@@ -93,8 +115,8 @@ class Head:
             )
         join = keras.layers.Concatenate
         return {
-            "offsets": join(axis=1, name="offsets")(offsets),
-            "logits": join(axis=1, name="logits")(logits),
+            "offsets": join(axis=1, dtype="float32", name="offsets")(offsets),
+            "logits": join(axis=1, dtype="float32", name="logits")(logits),
         }
 
     def encode(self, labels: Tensors) -> Tensors:

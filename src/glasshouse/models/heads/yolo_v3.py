@@ -16,9 +16,9 @@ from pydantic import field_validator
 from glasshouse.geometry.anchors import (
     choose_count,
     compare_counts,
+    describe_anchors,
     fit_anchors,
     lay_boxes,
-    meet_anchors,
     sort_anchors,
 )
 from glasshouse.models.contracts import Tensors
@@ -84,7 +84,7 @@ def learn_priors(
         seed: of the k-means.
 
     Returns:
-        `anchors_wh_px` by rising area, their `average_iou` with the `boxes` they were fitted to, the
+        `anchors_wh_px` by rising area, and how they meet the boxes (`geometry.anchors.describe_anchors`), the
         `size_px` of the pictures, and for `auto` the average IoU of each of the `counts` looked at.
 
     Raises:
@@ -96,11 +96,10 @@ def learn_priors(
     counts = compare_counts(sides, COUNTS, seed) if params.anchors == "auto" else {}
     wanted = choose_count(counts, GAIN) if counts else params.anchors
     anchors = fit_anchors(sides, wanted, seed).anchors_wh if isinstance(wanted, int) else np.array(wanted)
-    fit = meet_anchors(sides, np.round(anchors, 2))
+    kept = sort_anchors(np.round(anchors, 2))
+    strides = np.repeat(STRIDES, len(kept) // len(STRIDES)).tolist()  # the smallest for the finest level
     return {
-        "anchors_wh_px": fit.anchors_wh.tolist(),
-        "average_iou": round(fit.average_iou, 4),
-        "boxes": len(sides),
+        **describe_anchors(sides, kept, strides),
         "size_px": list(size),
         "counts": {str(count): round(value, 4) for count, value in counts.items()},
     }
@@ -168,7 +167,10 @@ class Head:
                 parts[output].append(
                     flat_predictor(branch, numbers, boxes=shapes, bias=bias, name=f"head_{name}_{output}")
                 )
-        return {name: keras.layers.Concatenate(axis=1, name=name)(each) for name, each in parts.items()}
+        return {
+            name: keras.layers.Concatenate(axis=1, dtype="float32", name=name)(each)
+            for name, each in parts.items()
+        }
 
     def encode(self, labels: Tensors) -> Tensors:
         """Labels `boxes` (B, N, 4) xyxy px and `labels` (B, N), -1 = padding -> the anchors of every object.
