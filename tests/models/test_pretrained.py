@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from glasshouse.models.backbones import csp_compact, mobilenet_v2
+from glasshouse.models.backbones import csp_compact, fashion_cnn, mobilenet_v2
 from glasshouse.models.pretrained import load_backbone_weights
 from glasshouse.params import builtin_weights_path, check
 
@@ -208,9 +208,21 @@ def write_another_width(backbone: Any, path: Path) -> None:
     ("write", "words"),
     [
         (write_text, "is no HDF5 file"),
-        (write_without_a_layer, r"another network.* 1 layers differ, first stage2_csp_unit1a_conv\."),
-        (write_with_a_layer_more, r"another network.* 1 layers differ, first predictions\."),
-        (write_another_width, r"another network.* 1 layers differ, first stem_conv\."),
+        (
+            write_without_a_layer,
+            r"another network.* 1 layers differ, first stage2_csp_unit1a_conv: the file has no such layer, "
+            r"the backbone \(3, 3, 16, 16\)\.",
+        ),
+        (
+            write_with_a_layer_more,
+            r"another network.* 1 layers differ, first predictions: the file has \(256, 5\), the backbone "
+            r"no such layer\.",
+        ),
+        (
+            write_another_width,
+            r"another network.* 1 layers differ, first stem_conv: the file has \(3, 3, 3, 8\), the backbone "
+            r"\(3, 3, 3, 16\)\.",
+        ),
     ],
 )
 def test_a_file_that_does_not_fit_is_refused_by_its_layers(
@@ -229,11 +241,25 @@ def test_weights_of_another_backbone_are_refused(small: Any, wide: Any, tmp_path
     with pytest.raises(ValueError, match=r"another network.*stem_conv"):
         load_backbone_weights(small, compact(tmp_path / "wide.weights.h5"))
     write_legacy(wide, tmp_path / "short.h5", skip="block_3_expand")
-    with pytest.raises(ValueError, match=r" 1 layers differ, first block_3_expand\."):
+    with pytest.raises(ValueError, match=r" 1 layers differ, first block_3_expand: the file has no such"):
         load_backbone_weights(wide, mobile(tmp_path / "short.h5"))
     write_legacy(small, tmp_path / "small.h5")
-    with pytest.raises(ValueError, match=r"another network.* Conv1, bn_Conv1"):
+    with pytest.raises(ValueError, match=r"another network.* first Conv1: .*; then bn_Conv1, "):
         load_backbone_weights(wide, mobile(tmp_path / "small.h5"))
+
+
+def test_random_states_of_dropout_are_no_weights(tmp_path: Path) -> None:
+    """Published files have none, and those of `save_weights` have them: both fit."""
+    params = fashion_cnn.Params(name="fashion_cnn", weights=str(tmp_path / "own.weights.h5"))
+    network = build(fashion_cnn, params)
+    assert len(network.variables) > len(network.weights)
+    wanted = scramble(network)
+    network.save_weights(tmp_path / "own.weights.h5")
+    write_legacy(network, tmp_path / "published.h5")
+    for name in ("own.weights.h5", "published.h5"):
+        scramble(network, 6)
+        load_backbone_weights(network, params.model_copy(update={"weights": str(tmp_path / name)}))
+        assert_same(arrays_of(network), wanted)
 
 
 def test_a_missing_file_is_named(small: Any, wide: Any, tmp_path: Path) -> None:
@@ -259,9 +285,22 @@ BACKBONE = "    name: csp_compact         # a file in src/glasshouse/models/back
         ("name: mobilenet_v2\n    alpha: 0.4\n    weights: none ", {}),
         ("name: mobilenet_v2\n    alpha: 1\n    weights: imagenet ", {}),
         ("name: csp_compact\n    weights: none ", {}),
+        (
+            "name: resnet18\n    weights: imagenet ",
+            {"model.backbone.weights": "no ImageNet weights of resnet18: use none or a .weights.h5"},
+        ),
+        ("name: resnet18\n    weights: builtin ", {"model.backbone.weights": "no weights of resnet18 ship"}),
+        ("name: resnet3\n    weights: none ", {"model.backbone.name": "Did you mean 'resnet34'?"}),
+        (
+            "name: lenet5\n    weights: none ",
+            {
+                "model.backbone.name": "no maps of exactly 1/8, 1/16 and 1/32 of the picture's sides",
+                "model.neck.name": "which a neck joins: set none. Got 'top_down' (text) instead.",
+            },
+        ),
     ],
 )
-def test_weights_that_are_nowhere_are_a_fault_of_the_parameters(
+def test_a_backbone_that_cannot_be_had_is_a_fault_of_the_parameters(
     tmp_path: Path, block: str, faults: dict[str, str]
 ) -> None:
     text = (REPOSITORY / "params.yaml").read_text()

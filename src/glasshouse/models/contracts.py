@@ -1,6 +1,10 @@
 """What a backbone, a neck and a head promise each other.
 
-Backbone  build(pixels, params)   -> {"c3": ..., "c4": ..., "c5": ...}; the number is the log2 of the stride
+Backbone  build(pixels, params)   -> {"c2": ..., "c3": ..., "c4": ..., "c5": ...}; the number is the log2 of
+          the stride. Necks and heads stand on c3, c4, c5. One without them says so in its Params: `pyramid:
+          ClassVar[bool] = False`; then only heads that pool its coarsest level take it
+          build_classifier(params, classes) -> the network with its own top, for INPUT_SIZE_PX (height, width,
+          channels); MIN_SIZE_PX is the smallest side that `build` takes
 Neck      build(features, params) -> {"p3": ..., ...}
 Head      a class `Head`, below
 

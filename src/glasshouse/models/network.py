@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from glasshouse.models.catalog import find_part
-from glasshouse.models.contracts import Head
+from glasshouse.models.contracts import Head, Tensors
 from glasshouse.models.lazy import keras
 from glasshouse.models.pretrained import load_backbone_weights
 from glasshouse.params import Model
+
+PYRAMID = ("c3", "c4", "c5")  # what necks and heads stand on, wherever a backbone has all three
 
 
 @dataclass(frozen=True)
@@ -17,7 +21,8 @@ class Network:
     """The parts of a network, sharing their weights.
 
     backbone: pixels (B, H, W, 3), 0..255 -> {c3, c4, c5}.  top: {c3, c4, c5} -> raw outputs.  full: pixels ->
-        raw outputs.  priors: what the head took from the training boxes; None for nothing.
+        raw outputs.  priors: what the head took from the training boxes; None for nothing.  twin: the same
+        network for pictures of another size (height_px=, width_px=), with weights of its own.
     """
 
     backbone: Any
@@ -25,6 +30,7 @@ class Network:
     full: Any
     head: Head
     priors: Any = None
+    twin: Callable[..., Network] | None = None
 
 
 def build_network(
@@ -49,7 +55,7 @@ def build_network(
     """
     pixels = keras.Input((height_px, width_px, 3), name="pixels", dtype="float32")
     params = model.backbone if load_weights else model.backbone.model_copy(update={"weights": "none"})
-    taps = find_part("backbones", params.name).build(pixels, params)
+    taps = select_levels(find_part("backbones", params.name).build(pixels, params))
     backbone = keras.Model(pixels, taps, name="backbone")
     load_backbone_weights(backbone, params)
 
@@ -62,7 +68,13 @@ def build_network(
     top = keras.Model(features, head.build(levels), name="top")
 
     full = keras.Model(pixels, top(backbone(pixels)), name="network")
-    return Network(backbone, top, full, head, priors)
+    twin = partial(build_network, model, classes=classes, load_weights=False, priors=priors)
+    return Network(backbone, top, full, head, priors, twin)
+
+
+def select_levels(taps: Tensors) -> Tensors:
+    """c3, c4 and c5 of a backbone that has them all; of one with other strides every level that it has."""
+    return {name: taps[name] for name in PYRAMID} if taps.keys() >= set(PYRAMID) else taps
 
 
 def freeze(network: Network, unfreeze_from: str | None, *, batch_norm: str = "train") -> None:

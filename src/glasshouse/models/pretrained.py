@@ -54,15 +54,22 @@ def _check_layers(wanted: Shapes, held: Shapes, path: Path, whole: bool) -> None
     if whole:
         differing += [name for name in held if name not in wanted]
     if differing:
+        first, *others = differing[:5]
         raise ValueError(
             f"model.backbone.weights: {path} is of another network than the backbone; {len(differing)} "
-            f"layers differ, first {', '.join(differing[:5])}."
+            f"layers differ, first {first}: the file has {_show_shapes(held, first)}, the backbone "
+            f"{_show_shapes(wanted, first)}{'; then ' if others else ''}{', '.join(others)}."
         )
 
 
+def _show_shapes(shapes: Shapes, layer: str) -> str:
+    return " and ".join(map(str, shapes[layer])) if layer in shapes else "no such layer"
+
+
 def _list_shapes(backbone: Any) -> Shapes:
+    """Of weights alone: the random states of dropout layers are variables too, and in no published file."""
     shapes: Shapes = defaultdict(list)
-    for variable in backbone.variables:
+    for variable in backbone.weights:
         shapes[variable.path.rpartition("/")[0]].append(tuple(variable.shape))
     return shapes
 
@@ -74,7 +81,7 @@ def _read_shapes(path: Path, whole: bool) -> Shapes:
     shapes: Shapes = defaultdict(list)
 
     def visit(place: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset):
+        if isinstance(item, h5py.Dataset) and "seed_generator" not in place:
             name = item.parent.attrs.get("name", place) if whole else place.partition("/")[0]
             shapes[str(name)].append(item.shape)
 

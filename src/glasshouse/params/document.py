@@ -37,16 +37,22 @@ def dotted(location: Location) -> str:
 
 def read_document(path: Path) -> Document:
     """Parse `path`; raises ParamsError where there is no mapping to look at."""
-    yaml = YAML(typ="safe", pure=True)
-    yaml.allow_duplicate_keys = True  # found below, all of them, with both lines
     try:
         text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text)
-        values = yaml.load(text)
     except OSError as error:
         raise _whole(path, f"cannot be read ({error.strerror}). Run in the project's folder.") from error
     except UnicodeDecodeError as error:
         raise _whole(path, f"is not UTF-8 text (byte {error.start}).") from error
+    return parse_document(text, path)
+
+
+def parse_document(text: str, path: Path) -> Document:
+    """Parse what stands, or is to stand, in `path`; raises ParamsError as `read_document` does."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.allow_duplicate_keys = True  # found below, all of them, with both lines
+    try:
+        node = yaml.compose(text)
+        values = yaml.load(text)
     except (YAMLError, ValueError, RecursionError) as error:
         raise ParamsError(path, [_syntax(error)]) from error
     if values is None:

@@ -50,7 +50,11 @@ DEMANDS = {  # pydantic's type of error -> what a person should write
 def read_params(path: Path = Path("params.yaml"), package: str = PARTS_PACKAGE) -> Params:
     """Read and check the whole file; raises ParamsError with all faults. `package`: where the parts are."""
     path = Path(path)
-    document = read_document(path)
+    return check_document(read_document(path), path, package)
+
+
+def check_document(document: Document, path: Path, package: str = PARTS_PACKAGE) -> Params:
+    """Check what stands, or is to stand, in `path`; raises ParamsError with all faults."""
     parts = {
         kind: load_part(kind, name, package)
         for kind, name in chosen_parts(document.values)
@@ -63,7 +67,7 @@ def read_params(path: Path = Path("params.yaml"), package: str = PARTS_PACKAGE) 
         params = schema.model_validate(document.values)
     except ValidationError as error:
         faults += [_translate(detail, document, schema) for detail in error.errors(include_url=False)]
-    around = Surroundings(path.absolute().parent, package, parts.get("head"))
+    around = Surroundings(path.absolute().parent, package, *(parts.get(kind) for kind in FOLDERS))
     faults += check_rules(document, {fault.key for fault in faults}, around)
     if faults or params is None:
         raise ParamsError(path, faults)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial, reduce
@@ -21,10 +22,13 @@ Rule = tuple[tuple[str, ...], Callable[..., Message]]
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What rules look at beside the values: the project's folder, the parts' package, the head's class."""
+    """What rules look at beside the values: the project's folder, the parts' package, the `Params` of
+    backbone, neck and head, None where a name is at fault."""
 
     folder: Path
     package: str
+    backbone: type[Strict] | None
+    neck: type[Strict] | None
     head: type[Strict] | None
 
 
@@ -47,7 +51,7 @@ def _value(values: dict[str, Any], key: str) -> Any:
 
 
 def _rules_of(around: Surroundings) -> list[Rule]:
-    folder, package, head = around.folder, around.package, around.head
+    folder, package, head, backbone = around.folder, around.package, around.head, around.backbone
     rules: list[Rule] = [
         (("dataset.path", "dataset.source", "dataset.url"), partial(_check_folder, folder)),
         (("model.backbone.weights",), partial(_check_weights, folder)),
@@ -56,7 +60,36 @@ def _rules_of(around: Surroundings) -> list[Rule]:
     if head is not None:
         rules.append((("model.head.name", "model.task"), partial(_check_task, head)))
         rules.append((("model.neck.name", "model.head.name"), partial(_check_neck, head)))
+    if backbone is not None:
+        smallest = smallest_side(backbone)
+        rules += [
+            ((f"preprocess.{side}_px", "model.backbone.name"), partial(_check_side, smallest))
+            for side in ("height", "width")
+        ]
+    if backbone is not None and not has_pyramid(backbone):
+        if head is not None and needs_pyramid(head):
+            rules.append((("model.backbone.name", "model.head.name"), _refuse_head))
+        rules.append((("model.neck.name", "model.backbone.name"), _refuse_neck))
     return rules
+
+
+def has_pyramid(backbone: type[Strict]) -> bool:
+    """Whether the backbone has maps of exactly 1/8, 1/16 and 1/32 of the picture's sides.
+
+    One that has not says so in its Params: `pyramid: ClassVar[bool] = False`.
+    """
+    return bool(getattr(backbone, "pyramid", True))
+
+
+def needs_pyramid(head: type[Strict]) -> bool:
+    """Whether the head's cells are those of the strides 8, 16 and 32: a detector's are, where it does not say
+    otherwise in its Params (`pyramid: ClassVar[bool] = False`)."""
+    return bool(getattr(head, "pyramid", getattr(head, "task", "") == "detect"))
+
+
+def smallest_side(backbone: type[Strict]) -> int:
+    """MIN_SIZE_PX of the backbone's file: the smallest side of a picture that it can be built for."""
+    return int(getattr(sys.modules[backbone.__module__], "MIN_SIZE_PX", 1))
 
 
 def _check_shares(test: float, valid: float) -> Message:
@@ -128,6 +161,28 @@ def _check_neck(head: type[Strict], neck: str, name: str) -> Message:
     if demand == "needed" and neck == "none":
         return f"head {name} needs a neck. Got 'none' instead."
     return None
+
+
+def _check_side(smallest: int, side_px: int, name: str) -> Message:
+    if side_px >= smallest:
+        return None
+    return f"must be at least {smallest}, the smallest side that {name} takes. Got {side_px} instead."
+
+
+def _refuse_head(backbone: str, head: str) -> Message:
+    return (
+        f"{backbone} has no maps of exactly 1/8, 1/16 and 1/32 of the picture's sides, which head {head} "
+        "stands on. Use another backbone, or a head that classifies or localizes."
+    )
+
+
+def _refuse_neck(neck: str, backbone: str) -> Message:
+    if neck == "none":
+        return None
+    return (
+        f"{backbone} has no maps of exactly 1/8, 1/16 and 1/32 of the picture's sides, which a neck joins: "
+        f"set none. Got {show(neck)} instead."
+    )
 
 
 _WITHIN_EPOCHS = partial(_check_within, "fine_tune.epochs")

@@ -99,6 +99,7 @@ class FineTune(Strict):
     clip_norm: Positive
     ema_epochs: NotNegative
     validate_every: Count
+    sizes_px: Annotated[tuple[NetworkSide, ...], FromList]
 
 
 class Augment(Strict):
@@ -115,6 +116,7 @@ class Augment(Strict):
     hue: Annotated[float, Field(ge=0, le=0.5)]
     mosaic: Share
     mix_up: Share
+    copy_paste: Share
     mosaic_off_epochs: CountOrNone
 
 
@@ -220,6 +222,19 @@ class Quality(Strict):
     export: ExportQuality
 
 
+class Promotion(Strict):
+    """When a challenger becomes the champion; shares are of the metric."""
+
+    metric: Literal["main", "mAP_50_95", "mAP_50", "accuracy", "mean_iou"]
+    rule: Literal["better", "not_worse"]
+    margin: Share
+    tolerance: Share
+    confidence: Annotated[float, Field(ge=0.5, lt=1)]
+    class_floor: Share
+    class_floors: dict[str, Share]
+    lost_classes: Literal["refuse", "allow"]
+
+
 class Tracking(Strict):
     """Names in MLflow."""
 
@@ -241,4 +256,5 @@ class Params(Strict):
     evaluate: Evaluate
     export: Export
     quality: Quality
+    promotion: Promotion
     tracking: Tracking

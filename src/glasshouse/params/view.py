@@ -42,7 +42,7 @@ STAGE_KEYS: dict[str, tuple[str, ...]] = {
         "quality.fine_tune",
     ),
     "evaluate": ("seed", "model", "evaluate", "quality.mode", "quality.evaluate"),
-    "export": ("seed", "model", *_DECODING, "export", "quality.mode", "quality.export"),
+    "export": ("seed", "preprocess", "model", *_DECODING, "export", "quality.mode", "quality.export"),
 }
 
 

@@ -11,10 +11,13 @@ from typing import Any, Literal
 
 from pydantic import field_validator
 
+from glasshouse.models.layers.tops import average_classifier
 from glasshouse.models.layers.units import conv_unit, csp_block
 from glasshouse.models.lazy import keras
 from glasshouse.params import Strict
 
+INPUT_SIZE_PX = (128, 128, 3)  # of the default run, and of the shipped weights' pictures nearly so
+MIN_SIZE_PX = 32  # one place at the coarsest level
 STEM_FILTERS = 16
 STAGE_FILTERS = (32, 64, 128, 256)  # c2..c5
 STAGE_DEPTHS = (1, 1, 1, 1)
@@ -53,3 +56,9 @@ def build(pixels: Any, params: Params) -> dict[str, Any]:
         x = csp_block(x, filters, depth=depth, name=f"stage{level}_csp")
         taps[f"c{level}"] = x
     return {name: taps[name] for name in ("c3", "c4", "c5")}
+
+
+def build_classifier(params: Params, classes: int = 1000) -> Any:
+    """The network with a classifier on top: pixels (B, 128, 128, 3), 0..255 -> probabilities (B, classes)."""
+    pixels = keras.Input(INPUT_SIZE_PX, name="pixels")
+    return average_classifier(pixels, build(pixels, params)["c5"], classes, name="csp_compact")

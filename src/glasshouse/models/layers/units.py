@@ -11,33 +11,60 @@ from glasshouse.models.lazy import keras
 BATCH_NORM_MOMENTUM = 0.9
 
 
-def conv_unit(x: Any, filters: int, kernel: int, *, stride: int = 1, name: str) -> Any:
-    """Convolution without bias, batch normalization, ReLU.
-
-    ReLU rather than SiLU: it is cheaper in training on a CPU, and it survives int8.
+def conv_norm(
+    x: Any,
+    filters: int,
+    kernel: int | tuple[int, int],
+    *,
+    stride: int = 1,
+    groups: int = 1,
+    padding: str = "same",
+    name: str,
+) -> Any:
+    """Convolution without bias, batch normalization.
 
     Args:
         x: (B, H, W, C).
         filters: number of output maps F.
-        kernel: side of the square kernel.
-        stride: 1 or 2; "same" padding.
-        name: prefix of the three layers.
+        kernel: side of the square kernel, or (height, width).
+        stride: 1 or 2.
+        groups: parts that maps are divided into; each output map sees the inputs of its own part.
+        padding: "same" or "valid".
+        name: prefix of the two layers.
 
     Returns:
-        (B, ceil(H / stride), ceil(W / stride), F).
+        (B, ceil(H / stride), ceil(W / stride), F) where padded.
     """
     layers = keras.layers
     x = layers.Conv2D(
         filters,
         kernel,
         strides=stride,
-        padding="same",
+        padding=padding,
+        groups=groups,
         use_bias=False,
         kernel_initializer="he_normal",
         name=f"{name}_conv",
     )(x)
-    x = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, epsilon=1e-3, name=f"{name}_bn")(x)
-    return layers.ReLU(name=f"{name}_relu")(x)
+    return layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, epsilon=1e-3, name=f"{name}_bn")(x)
+
+
+def conv_unit(
+    x: Any,
+    filters: int,
+    kernel: int | tuple[int, int],
+    *,
+    stride: int = 1,
+    groups: int = 1,
+    padding: str = "same",
+    name: str,
+) -> Any:
+    """`conv_norm` and ReLU, three layers with the prefix `name`.
+
+    ReLU rather than SiLU: it is cheaper in training on a CPU, and it survives int8.
+    """
+    x = conv_norm(x, filters, kernel, stride=stride, groups=groups, padding=padding, name=name)
+    return keras.layers.ReLU(name=f"{name}_relu")(x)
 
 
 def csp_block(x: Any, filters: int, *, depth: int = 1, shortcut: bool = True, name: str) -> Any:

@@ -1,0 +1,43 @@
+"""DenseNet-169 from keras.applications (Huang et al., arXiv:1608.06993)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from glasshouse.models.applications import build_taps, build_top
+from glasshouse.params import Strict
+
+INPUT_SIZE_PX = (224, 224, 3)  # height, width, channels of its ImageNet weights
+MIN_SIZE_PX = 32
+TAPS = {
+    "c2": "pool2_relu",
+    "c3": "pool3_relu",
+    "c4": "pool4_relu",
+    "c5": "relu",
+}
+
+
+class Params(Strict):
+    """`model.backbone` for `name: densenet169`."""
+
+    name: Literal["densenet169"]
+    weights: str  # imagenet | none | path of an .h5 file
+
+
+def build(pixels: Any, params: Params) -> dict[str, Any]:
+    """Build the network on `pixels`.
+
+    Args:
+        pixels: (B, H, W, 3), 0..255; H and W multiples of 32, at least 32.
+        params: nothing in it changes the shape of the network.
+
+    Returns:
+        c2 (B, H/4, W/4, 256), c3 (B, H/8, W/8, 512), c4 (B, H/16, W/16, 1280), c5 (B, H/32, W/32, 1664).
+    """
+    return build_taps("DenseNet169", pixels, params.weights, TAPS, "torch")
+
+
+def build_classifier(params: Params, classes: int = 1000) -> Any:
+    """The whole network with its own top and fresh weights."""
+    del params
+    return build_top("DenseNet169", INPUT_SIZE_PX, classes)

@@ -1,0 +1,1 @@
+"""The contract of the backbones, and what each of them is."""
