@@ -12,6 +12,7 @@ from glasshouse.journal.state import read_state
 
 UNCHANGING: dict[str, Callable[[Any], None]] = {
     "the block tracking": lambda project: project.set("experiment: glasshouse", "experiment: other"),
+    "the block promotion": lambda project: project.set("rule: better", "rule: not_worse"),
     "a comment in params.yaml": lambda project: project.set("seed: 7", "seed: 7  # lucky"),
     "another way to write a number": lambda project: project.set("2.0e-3", "0.002"),
     "a comment in dvc.yaml": lambda project: project.set("stages:", "# hello\nstages:", "dvc.yaml"),

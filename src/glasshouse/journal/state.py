@@ -1,11 +1,11 @@
 """A pipeline state: everything from outside that decides what the stages write.
 
-That is params.yaml (without the block `tracking`, which changes no stage's bytes), the stages of dvc.yaml,
-and the content of every dependency that no stage makes. Those are, as dvc.yaml lists them, the code each
-stage imports and the built-in weights; added to them are the folder of pictures (`dataset.source: folder`)
-and a weights file that params.yaml names by its path. For `blooms` the params hold everything about the
-data. Code that no stage imports (the mirror, the command line) is no part of a state, just as DVC runs
-nothing anew for it.
+That is params.yaml (without the blocks `tracking` and `promotion`, which change no stage's bytes), the stages
+of dvc.yaml, and the content of every dependency that no stage makes. Those are, as dvc.yaml lists them, the
+code each stage imports and the built-in weights; added to them are the folder of pictures
+(`dataset.source: folder`) and a weights file that params.yaml names by its path. For `blooms` the params hold
+everything about the data. Code that no stage imports (the mirror, the command line) is no part of a state,
+just as DVC runs nothing anew for it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 from glasshouse.journal.digests import Digests
 from glasshouse.journal.pipeline import PARAMS, look_up, read_pipeline, read_yaml
 
-OUTSIDE = "tracking"  # the block of params.yaml that is no part of a state
+OUTSIDE = ("tracking", "promotion")  # the blocks of params.yaml that are no part of a state
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def read_state(root: Path) -> State:
     paths = sorted({*pipeline.sources, *_named_by_params(params)})
     sources = {path: digests.digest(path) for path in paths}
     digests.save()
-    inside = {name: block for name, block in params.items() if name != OUTSIDE}
+    inside = {name: block for name, block in params.items() if name not in OUTSIDE}
     return State(inside, pipeline.document, sources)
 
 

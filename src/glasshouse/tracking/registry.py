@@ -1,9 +1,10 @@
 """The model of a state as a version of the registered model, once.
 
 What is logged is the ONNX file of the export stage, in MLflow's own `onnx` flavour: measured against the
-alternatives it loads fastest and needs neither TensorFlow nor this package where it is served, and MLflow
-runs it with onnxruntime without code of ours. The input has no name in the signature, so that `predict`
-takes the array itself.
+alternatives it loads fastest and needs neither TensorFlow nor this package where it is served. As a
+`python_function` it is loaded by `tracking.serving`, a copy of which it carries, so that it takes encoded
+pictures as well as arrays. The signature's one input is an object tensor for that reason: an array, or texts;
+`tracking.serving` checks what it is given.
 """
 
 from __future__ import annotations
@@ -14,14 +15,23 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from glasshouse.prediction.predictor import SCORE
+from glasshouse.tracking.carried import LOADER, write_carried
 from glasshouse.tracking.mirror import STATE, Mirror
+from glasshouse.tracking.serving import COLUMN
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
     from mlflow.models import ModelSignature
 
-NEEDED = ("onnx", "onnxruntime", "numpy")  # to load it; stated, because finding out takes MLflow 24 s
+MLMODEL = "MLmodel"  # the file in which a model says how it is loaded
+NEEDED = (
+    "onnx",
+    "onnxruntime",
+    "numpy",
+    "pillow",
+)  # to load it; stated, because finding out takes MLflow 24 s
 
 
 def register(
@@ -49,18 +59,20 @@ def find_versions(mirror: Mirror, name: str, state: str) -> list[ModelVersion]:
 
 
 def read_signature(network: Any) -> ModelSignature:
-    """The signature of an ONNX model: its one input without a name, its outputs with theirs; -1 is any size.
+    """The signature of an ONNX model: pictures or arrays, its outputs with their names; -1 is any size.
 
     Raises ValueError where the model has more inputs than one.
     """
+    import numpy as np
     from mlflow.models import ModelSignature
-    from mlflow.types import Schema
+    from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
 
     if len(network.graph.input) != 1:
         names = ", ".join(entry.name for entry in network.graph.input)
         raise ValueError(f"the ONNX model must have one input. Got {len(network.graph.input)}: {names}.")
-    inputs = Schema([_tensor(network.graph.input[0], None)])
-    return ModelSignature(inputs, Schema([_tensor(entry, entry.name) for entry in network.graph.output]))
+    inputs = Schema([TensorSpec(np.dtype(object), (-1,), COLUMN)])
+    outputs = Schema([_tensor(entry, entry.name) for entry in network.graph.output])
+    return ModelSignature(inputs, outputs, ParamSchema([ParamSpec("score", "double", SCORE)]))
 
 
 def _tensor(entry: Any, name: str | None) -> Any:
@@ -97,17 +109,22 @@ def save_network(path: Path, folder: Path, run_id: str | None = None, model_id: 
     import mlflow.onnx
     import onnx
     from mlflow.models import Model
+    from mlflow.pyfunc import FLAVOR_NAME, MAIN
 
-    network = onnx.load(str(path))
-    mlflow.onnx.save_model(
-        network,
-        str(folder),
-        mlflow_model=Model(run_id=run_id, model_id=model_id),
-        signature=read_signature(network),
-        pip_requirements=[f"{package}=={version(package)}" for package in NEEDED],
-        onnx_execution_providers=["CPUExecutionProvider"],
-        save_as_external_data=False,
-    )
+    network, model = onnx.load(str(path)), Model(run_id=run_id, model_id=model_id)
+    with TemporaryDirectory() as code:
+        mlflow.onnx.save_model(
+            network,
+            str(folder),
+            code_paths=[str(write_carried(Path(code)))],
+            mlflow_model=model,
+            signature=read_signature(network),
+            pip_requirements=[f"{package}=={version(package)}" for package in NEEDED],
+            onnx_execution_providers=["CPUExecutionProvider"],
+            save_as_external_data=False,
+        )
+    model.flavors[FLAVOR_NAME][MAIN] = LOADER  # for mlflow.onnx it stays as it is
+    model.save(str(folder / MLMODEL))
 
 
 def _create_version(mirror: Mirror, parent: Run, name: str, model_id: str, tags: dict[str, str]) -> None:

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 PREFLIGHT_SECONDS = 2.0
 LOCK_SECONDS = 60.0
 SHOWN_REASON = 200  # characters of what MLflow says, which may be a page
-QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
 
 
 class StoreAway(RuntimeError):

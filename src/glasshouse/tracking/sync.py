@@ -16,6 +16,7 @@ from glasshouse.journal.journal import list_states, read_executions, state_folde
 from glasshouse.journal.page import write_page
 from glasshouse.journal.pipeline import PARAMS, look_up, read_yaml
 from glasshouse.journal.state import read_state
+from glasshouse.tracking.challenger import show_challenger
 from glasshouse.tracking.mirror import Mirror
 from glasshouse.tracking.outcome import MANIFEST, NETWORK, Outcome, flatten_scores, read_outcome
 from glasshouse.tracking.registry import register
@@ -106,6 +107,8 @@ def _show_present(
         headlines = {name: scores[name] for name in HEADLINES if name in scores}
         version, report.new_version = register(mirror, parent, outcome.network, model_name, headlines)
         report.version = f"{model_name} version {version}"
+        if outcome.is_whole:
+            show_challenger(mirror, parent, outcome, model_name, version)
     elif outcome.is_whole:
         report.faults.append(f"no model to register: {NETWORK} is missing (params.yaml export.formats: onnx)")
 

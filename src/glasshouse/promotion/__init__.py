@@ -1,0 +1,1 @@
+"""Which model is the champion: the comparison, the rules, the ledger, the way back."""

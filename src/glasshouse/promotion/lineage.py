@@ -1,0 +1,186 @@
+"""Where a registered model comes from, the commands that make it again, and whether what they made is it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import urlsplit
+
+from glasshouse.journal.digests import Digests
+from glasshouse.journal.git import ask_git
+from glasshouse.journal.pipeline import PARAMS, look_up, read_lock, read_yaml
+from glasshouse.journal.state import read_state
+from glasshouse.promotion.gate import LINE
+from glasshouse.tracking.aliases import CHAMPION, Registry, Version
+from glasshouse.tracking.facts import Facts
+from glasshouse.tracking.outcome import NETWORK
+from glasshouse.tracking.store import Store, locate_store
+
+ADDRESS = re.compile(r"(?:models:/)?(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<number>\d+))")
+
+
+class UnknownModel(ValueError):
+    """No registered version has the address that was given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """A version, its facts, the params and the dvc.lock of its state, the aliases that point to it."""
+
+    version: Version
+    facts: Facts
+    params: dict[str, Any]
+    outs: dict[str, str]
+    aliases: tuple[str, ...]
+    store: Store
+
+
+def read_lineage(root: Path, address: str | None = None, store: Store | None = None) -> Lineage:
+    """Of `models:/NAME@ALIAS`, `models:/NAME/VERSION`, or the project's champion.
+
+    Raises:
+        UnknownModel: no such address.
+        StoreAway, RegistryFault, FactsMissing: MLflow is away, or lacks files or tags of it.
+    """
+    store = store or locate_store(root)
+    default = f"models:/{look_up(read_yaml(root / PARAMS), 'tracking.model_name')}@{CHAMPION}"
+    address = address or default
+    found = ADDRESS.fullmatch(address)
+    if found is None:
+        raise UnknownModel(
+            f"a model's address must be models:/NAME@ALIAS or models:/NAME/VERSION. Got {address!r}."
+        )
+    registry = Registry(store, found["name"])
+    aliases = registry.aliases()
+    number = found["number"] or aliases.get(found["alias"])
+    version = registry.read(number) if number else None
+    if version is None:
+        told = ", ".join(f"@{name} is version {at}" for name, at in aliases.items()) or "no alias is set"
+        raise UnknownModel(f"MLflow at {store.shown} has no {address} ({told}).")
+    with TemporaryDirectory() as folder:
+        params = read_yaml(registry.fetch(version, PARAMS, Path(folder)))
+        registry.fetch(version, "dvc.lock", Path(folder))
+        outs = {
+            path: digest for stage in read_lock(Path(folder)).values() for path, digest in stage.outs.items()
+        }
+    theirs = tuple(name for name, at in aliases.items() if at == version.number)
+    return Lineage(version, version.facts, params, outs, theirs, store)
+
+
+def say_lineage(lineage: Lineage, root: Path) -> Iterator[str]:
+    """Everything, a line each."""
+    version, facts = lineage.version, lineage.facts
+    names = ", ".join(f"@{name}" for name in lineage.aliases) or "no alias"
+    yield f"{version.shown} ({names})"
+    for name, told in _rows(lineage):
+        yield f"{name:11}{told}"
+    if LINE in version.tags:
+        yield f"{'ledger':11}{version.tags[LINE]}"
+    yield "params"
+    for key, value in _flatten(lineage.params, ""):
+        yield f"  {key}: {value}"
+    if not facts.committed:
+        where = f"commit {facts.commit[:12]}" if facts.commit else "no commit"
+        yield (
+            f"warning: it was made from files that {where} does not hold: commit them and run `glasshouse "
+            "runs sync` where they are; the commands below lead to the commit alone."
+        )
+    yield "reproduce"
+    for line in list_commands(lineage, root):
+        yield f"  {line}"
+
+
+def _rows(lineage: Lineage) -> Iterator[tuple[str, str]]:
+    version, facts = lineage.version, lineage.facts
+    made = datetime.fromtimestamp(version.created, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    yield "state", facts.state
+    yield (
+        "commit",
+        f"{facts.commit or 'none'}{'' if facts.committed else ' and changes that it does not hold'}",
+    )
+    yield "trained", f"{facts.trained} UTC" if facts.trained else "not here: the outputs came from a cache"
+    yield "registered", f"{made} UTC by {facts.by}"
+    yield "code", f"{facts.code} (SHA-256 of code, weights and source pictures)"
+    for path, digest in sorted(lineage.outs.items()):
+        yield "data" if path.startswith("data/") else "output", f"{path} {digest}"
+    yield "network", f"{NETWORK} SHA-256 {facts.network}"
+    counts = ", ".join(f"{name} {facts.counts[name]}" for name in sorted(facts.counts))
+    yield "splits", f"{counts or 'unknown'}; test pictures and labels SHA-256 {facts.test}"
+    yield "classes", f"{len(facts.classes)}: {', '.join(facts.classes)}"
+    scores = {key: value for key, value in version.tags.items() if key.startswith("score.")}
+    yield "scores", ", ".join(f"{key.removeprefix('score.')} {value}" for key, value in scores.items())
+    yield "quality", "; ".join(f"{stage} {told}" for stage, told in facts.quality.items())
+    yield "exports", "; ".join(f"{name} {told}" for name, told in facts.exports.items())
+
+
+def list_commands(lineage: Lineage, root: Path) -> list[str]:
+    """What to type, in an empty folder, to make the same bytes again and to see that they are the same."""
+    version, facts = lineage.version, lineage.facts
+    folder = re.sub(r"[^\w.-]", "_", f"{version.name}-{version.number}")
+    source = str(look_up(lineage.params, "dataset.path"))
+    data = []
+    if (
+        look_up(lineage.params, "dataset.source") == "folder"
+        and look_up(lineage.params, "dataset.url") == "none"
+    ):
+        kept = (
+            ask_git(root, "ls-tree", "--name-only", facts.commit, f"{source}.dvc") if facts.commit else None
+        )
+        data = [f"dvc pull {shlex.quote(source)}"] if kept else []
+    return [
+        f"git clone {shlex.quote(find_origin(root))} {folder}",
+        f"cd {folder}",
+        f"git checkout --detach {facts.commit or 'COMMIT'}",
+        "make setup && . .venv/bin/activate",
+        *data,
+        "dvc repro",
+        f"MLFLOW_TRACKING_URI={shlex.quote(lineage.store.shown)} "
+        f"glasshouse lineage {shlex.quote(f'models:/{version.name}/{version.number}')} --verify",
+    ]
+
+
+def find_origin(root: Path) -> str:
+    """Where the project is cloned from: git's origin without a password, else the folder itself."""
+    origin = ask_git(root, "remote", "get-url", "origin")
+    if not origin:
+        return ask_git(root, "rev-parse", "--show-toplevel") or str(root.resolve())
+    parts = urlsplit(origin)
+    return origin.replace(parts.netloc, parts.netloc.split("@")[-1]) if "@" in parts.netloc else origin
+
+
+def verify(lineage: Lineage, root: Path) -> list[str]:
+    """What in `root` is not as the version's state has it, a line each; empty where every byte is the same.
+
+    Compared are the state (params, code, source pictures), every output on disk with the dvc.lock that was
+    kept with the version, and the ONNX file with what was registered.
+    """
+    differing = []
+    if read_state(root).id != lineage.facts.state:
+        differing.append(
+            "params, code or source pictures are others: check out the commit, without changes to it"
+        )
+    digests = Digests(root)
+    for path, digest in sorted(lineage.outs.items()):
+        found = digests.digest(path)
+        if found != digest:
+            differing.append(f"{path}: {found or 'is not there'}, registered with {digest}")
+    digests.save()
+    network = root / NETWORK
+    if not network.is_file() or hashlib.sha256(network.read_bytes()).hexdigest() != lineage.facts.network:
+        differing.append(f"{NETWORK} is not the one that was registered")
+    return differing
+
+
+def _flatten(block: dict[str, Any], above: str) -> Iterator[tuple[str, Any]]:
+    for name, value in block.items():
+        if isinstance(value, dict) and value:
+            yield from _flatten(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value

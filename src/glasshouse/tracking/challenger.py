@@ -1,0 +1,62 @@
+"""The finished state's version says what it is, and is the challenger: the one that asks to be champion."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from glasshouse.journal.pipeline import PARAMS
+from glasshouse.journal.state import read_state
+from glasshouse.tracking.aliases import CHALLENGER, LINEAGE, Registry
+from glasshouse.tracking.facts import PREFIX, Pictures, read_facts, read_pictures
+from glasshouse.tracking.mirror import Mirror
+from glasshouse.tracking.outcome import Outcome
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+KEPT = (PARAMS, "dvc.yaml", "dvc.lock")
+SEAL = "glasshouse.lineage"  # of the run: what was uploaded last
+OF_COMMIT = (f"{PREFIX}commit", f"{PREFIX}committed")
+
+
+def show_challenger(mirror: Mirror, parent: Run, outcome: Outcome, name: str, number: str) -> None:
+    """Give the version its facts, its run the files of its lineage, and move @challenger to it.
+
+    Facts once told stand; only a commit that holds the files as they were run replaces one that does not.
+    The newest *synced* state is the challenger, not the highest number: data that went bad and was put back
+    leads to an old version again.
+    """
+    pictures = read_pictures(mirror.root)
+    facts = read_facts(mirror.root, read_state(mirror.root), outcome, pictures)
+    registry = Registry(mirror.store, name)
+    version = registry.read(number)
+    if version is None:
+        raise ValueError(f"{name} version {number} was deleted while it was registered: sync again.")
+    _keep_files(mirror, parent, pictures)
+    tags = facts.as_tags()
+    known = version.tags.keys()
+    if known >= tags.keys() and not (facts.committed and version.tags[OF_COMMIT[1]] == "false"):
+        tags = {}
+    else:
+        tags = {key: value for key, value in tags.items() if key not in known or key in OF_COMMIT}
+    registry.tag(version, tags)
+    registry.point(CHALLENGER, number)
+
+
+def _keep_files(mirror: Mirror, parent: Run, pictures: Pictures) -> None:
+    """Upload what reproduces and compares the state, where it differs from what was uploaded last."""
+    listing = json.dumps(pictures.keys)
+    parts = [listing.encode(), *((mirror.root / name).read_bytes() for name in KEPT)]
+    seal = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+    if parent.data.tags.get(SEAL) == seal:
+        return
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "pictures.json")
+        path.write_text(listing, encoding="utf-8")
+        for place in (path, *(mirror.root / name for name in KEPT)):
+            mirror.client.log_artifact(parent.info.run_id, str(place), LINEAGE)
+    mirror.set_tags(parent, {SEAL: seal})

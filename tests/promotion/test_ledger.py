@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from glasshouse.promotion.ledger import (
+    HEAD,
+    LEDGER,
+    Entry,
+    LedgerFault,
+    add_line,
+    find_key,
+    read_ledger,
+    rewritten,
+)
+
+
+def entry(when: str = "2026-11-20 10:00:00", why: str = "better") -> Entry:
+    return Entry(when, ("flowers", "promoted", why), ("flowers", why))
+
+
+def test_lines_are_only_added_and_the_same_decision_is_not_added_twice() -> None:
+    first, later, other = entry(), entry("2026-11-21 10:00:00"), entry(why="worse")
+    text = add_line(HEAD, first.line)
+    assert text == f"{HEAD}{first.line}\n"
+    assert add_line(text, later.line) == text
+    more = add_line(text, other.line)
+    assert more.startswith(text) and more.count("\n") == text.count("\n") + 1
+    # After another decision it is news again.
+    assert add_line(more, later.line) == f"{more}{later.line}\n"
+    assert add_line(more, first.line) == more
+
+
+def test_a_row_has_as_many_cells_as_the_table_whatever_it_says() -> None:
+    line = entry(why="a|b\nc").line
+    assert line == f"| 2026-11-20 10:00:00 | flowers | promoted | a\\|b c | {find_key(line)} |"
+    assert entry(why="").line.split(" | ")[3] == "-"
+
+
+def test_what_stands_inside_is_done_between_the_old_text_and_the_new(tmp_path: Path) -> None:
+    with rewritten(tmp_path, "one\n"):
+        assert not (tmp_path / LEDGER).exists()
+    assert (tmp_path / LEDGER).read_text() == read_ledger(tmp_path) == "one\n"
+    with pytest.raises(KeyboardInterrupt), rewritten(tmp_path, "two\n"):
+        raise KeyboardInterrupt
+    assert [path.name for path in (tmp_path / "reports").iterdir()] == ["ledger.md"]
+    assert read_ledger(tmp_path) == "one\n"
+
+
+def test_a_ledger_that_cannot_be_written_is_told_before_anything_is_done(tmp_path: Path) -> None:
+    (tmp_path / "reports").write_text("a file where a folder should be")
+    with (
+        pytest.raises(LedgerFault, match=r"ledger\.md cannot be written \(.*\): nothing was changed"),
+        rewritten(tmp_path, "x"),
+    ):
+        pytest.fail("it was done all the same")

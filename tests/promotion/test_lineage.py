@@ -1,0 +1,87 @@
+"""Where a version comes from, as far as no training is needed; tools/lineage_trial.py does the rest."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Any
+
+import pytest
+
+from glasshouse.cli import main
+from glasshouse.promotion.gate import promote
+from glasshouse.promotion.lineage import UnknownModel, find_origin, read_lineage, verify
+from glasshouse.tracking.store import Store
+from glasshouse.tracking.sync import sync
+
+
+def git(house: Any, *words: str) -> str:
+    identity = ("-c", "user.name=Ada", "-c", "user.email=ada@localhost", "-c", "commit.gpgsign=false")
+    done = subprocess.run(
+        ["git", *identity, *words], cwd=house.root, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_everything_is_told_and_held_against_the_files(
+    house: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(house.root)
+    house.project.write(
+        ".gitignore", "/data\n/exports\n/models\n/reports/*\n!/reports/ledger.md\nmlflow.db*\n/mlruns\n"
+    )
+    git(house, "init", "--quiet")
+    git(house, "config", "user.name", "Ada")
+    git(house, "add", "--all")
+    git(house, "commit", "--quiet", "--message", "all")
+    house.finish(0.0)  # params.yaml differs from the commit
+    promote(house.root)
+    assert not read_lineage(house.root).facts.committed
+    assert main(["lineage"]) == 0
+    assert "warning: it was made from files that commit" in capsys.readouterr().out
+    git(house, "add", "--all")
+    git(house, "commit", "--quiet", "--message", "seed")
+    sync(house.root)
+
+    assert main(["lineage", "models:/blooms-detector@champion"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    lineage, commit = read_lineage(house.root), git(house, "rev-parse", "HEAD")
+    assert shown[0] == "blooms-detector version 1 (@challenger, @champion)"
+    for line in (
+        f"commit     {commit}",
+        f"data       data/raw {lineage.outs['data/raw']}",
+        f"network    exports/model.onnx SHA-256 {lineage.facts.network}",
+        "classes    3: red, green, blue",
+        "trained    not here: the outputs came from a cache",
+        "  seed: 8",
+        "  model.task: classify",
+        f"  git clone {house.root} blooms-detector-1",
+        f"  git checkout --detach {commit}",
+        "  dvc repro",
+    ):
+        assert line in shown
+    assert any(line.startswith("registered ") and line.endswith(" UTC by Ada") for line in shown)
+    assert any(line.startswith("splits     test 40, train 50, valid 10; ") for line in shown)
+    assert not any("warning" in line for line in shown)
+    assert shown[-1].endswith(" glasshouse lineage models:/blooms-detector/1 --verify")
+
+    assert main(["lineage", "blooms-detector/1", "--verify"]) == 0
+    assert capsys.readouterr().out.startswith("the same bytes as blooms-detector version 1: 12 outputs")
+    (house.root / "exports/model.onnx").write_bytes(b"other")
+    house.set("nms_iou: 0.6", "nms_iou: 0.7")
+    assert main(["lineage", "--verify"]) == 3
+    told = capsys.readouterr().out
+    assert "params, code or source pictures are others" in told and "exports: " in told
+    assert "exports/model.onnx is not the one that was registered" in told
+    assert "data/raw" not in told
+    git(house, "remote", "add", "origin", "https://ada:secret@example.org/house.git")
+    assert find_origin(house.root) == "https://example.org/house.git"
+    assert len(verify(lineage, house.root)) == 3
+
+
+def test_an_address_that_leads_nowhere(house: Any) -> None:
+    with pytest.raises(UnknownModel, match=r"must be models:/NAME@ALIAS or models:/NAME/VERSION\. Got 'x'"):
+        read_lineage(house.root, "x")
+    with pytest.raises(UnknownModel, match=r"has no models:/blooms-detector@champion \(no alias is set\)"):
+        read_lineage(house.root)
+    with pytest.raises(UnknownModel, match="has no models:/a/3"):
+        read_lineage(house.root, "models:/a/3", Store(f"sqlite:///{house.root}/none.db", None))
