@@ -1,0 +1,44 @@
+"""`glasshouse demo`: a page in the browser that shows what networks find in a picture."""
+
+from __future__ import annotations
+
+import errno
+from argparse import Namespace
+
+MOST_MODELS = 2  # side by side
+
+
+def show(options: Namespace) -> int:
+    """Serve the page until Ctrl-C.
+
+    Raises:
+        ValueError: more than two networks, or the port is taken.
+    """
+    from glasshouse.commands.predict import open_model
+    from glasshouse.prediction.demo.server import LOOPBACK, DemoServer
+
+    models = options.model or [None]
+    if len(models) > MOST_MODELS:
+        raise ValueError(f"--model: the page compares {MOST_MODELS} networks. Got {len(models)} instead.")
+    if not 0 <= options.port <= 65535:
+        raise ValueError(f"--port must be from 0 (any free one) to 65535. Got {options.port} instead.")
+    predictors = [open_model(model) for model in models]
+    try:
+        server = DemoServer(options.host, options.port, predictors)
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
+            raise
+        raise ValueError(
+            f"{options.host}:{options.port} cannot be served: {error.strerror}. Take another --port."
+        ) from error
+    with server:
+        for predictor in predictors:
+            print(f"model: {predictor.name}")
+        if options.host not in LOOPBACK:
+            print("Anybody who reaches this machine can use the page.")
+        print(f"open http://{options.host}:{server.server_port}/ (Ctrl-C ends it)", flush=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print("ended")
+    return 0

@@ -1,0 +1,1 @@
+"""Exported networks on anybody's pictures: load, predict, draw, explain, show in a browser."""

@@ -1,0 +1,151 @@
+"""Many files through one network: decoded, predicted and drawn in threads, written in order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from glasshouse.pictures.decode import UndecodablePicture
+from glasshouse.pictures.threads import map_in_order
+from glasshouse.prediction.drawing import draw_prediction, encode_jpeg
+from glasshouse.prediction.files import PictureFile
+from glasshouse.prediction.predictor import BATCH, Predictor, Prepared, read_pixels
+from glasshouse.prediction.result import Prediction
+from glasshouse.prediction.tables import JsonList, Table
+
+PICTURES, UNREADABLE = "pictures", "unreadable.json"
+
+# (decoded pixels, what was found, place relative to the folder of pictures): draws or explains one picture.
+Draw = Callable[[NDArray[np.uint8], Prediction, Path], None]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of the files: how many were predicted, and which could not be read, with the reason."""
+
+    read: int = 0
+    objects: int = 0
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One batch: what was found by file, and what could not be read."""
+
+    found: list[tuple[PictureFile, Prediction]]
+    unreadable: list[tuple[PictureFile, str]]
+
+
+def count_threads() -> int:
+    """As many as this process has processors; each runs a whole batch on one of them."""
+    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+def predict_files(
+    predictor: Predictor,
+    files: Sequence[PictureFile],
+    tables: Sequence[Table],
+    out: Path,
+    *,
+    score: float,
+    draw: Draw | None,
+) -> Outcome:
+    """Predict every file, add it to the tables in order, and draw it where `draw` is given.
+
+    Whatever stops it (Ctrl-C, a full disk), the tables hold every picture that was finished.
+
+    Args:
+        predictor: best opened with `threads=1`, since batches run side by side.
+        files: what to read.
+        tables: open; they are closed here.
+        out: folder for `unreadable.json`, which is written where a file cannot be read.
+        score: what scores less is left out.
+        draw: called in threads for each picture.
+    """
+    outcome = Outcome()
+    with ExitStack() as stack:
+        for table in tables:
+            stack.callback(table.close)
+        bar = stack.enter_context(tqdm(total=len(files), desc="predict", unit="picture", disable=None))
+        work = map_in_order(
+            lambda batch: run_batch(predictor, batch, score, draw), cut(files), count_threads()
+        )
+        stack.callback(work.close)  # type: ignore[attr-defined]
+        for batch, done in work:
+            _note(done, tables, outcome, out)
+            bar.update(len(batch))
+    return outcome
+
+
+def cut(files: Sequence[PictureFile]) -> Iterator[list[PictureFile]]:
+    """Batches of BATCH files, the last one as long as it is."""
+    rest = iter(files)
+    while batch := list(islice(rest, BATCH)):
+        yield batch
+
+
+def run_batch(predictor: Predictor, batch: Sequence[PictureFile], score: float, draw: Draw | None) -> Done:
+    """Read, predict and draw some files; one that cannot be read hinders no other."""
+    read: list[tuple[PictureFile, NDArray[np.uint8] | None, Prepared]] = []
+    unreadable: list[tuple[PictureFile, str]] = []
+    for file in batch:
+        try:
+            pixels = read_pixels(file.path)
+        except UndecodablePicture as error:
+            unreadable.append((file, error.reason))
+        except OSError as error:
+            unreadable.append((file, f"cannot be read: {error.strerror}"))
+        else:
+            read.append((file, pixels if draw else None, predictor.prepare(pixels)))
+    if not read:
+        return Done([], unreadable)
+    predictions = predictor.predict_prepared([prepared for _, _, prepared in read], score)
+    for (file, kept, _), prediction in zip(read, predictions, strict=True):
+        if draw is not None and kept is not None:
+            draw(kept, prediction, file.target)
+    found = [(file, prediction) for (file, _, _), prediction in zip(read, predictions, strict=True)]
+    return Done(found, unreadable)
+
+
+def write_drawn(out: Path) -> Draw:
+    """A `Draw` that writes out/pictures/..., each file whole or not at all."""
+
+    def draw(pixels_rgb: NDArray[np.uint8], prediction: Prediction, target: Path) -> None:
+        write_whole(out / PICTURES / target, encode_jpeg(draw_prediction(pixels_rgb, prediction)))
+
+    return draw
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file in one step, so that a run cut off leaves no half of one."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(content)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(content)
+    part.replace(path)
+
+
+def _note(done: Done, tables: Sequence[Table], outcome: Outcome, out: Path) -> None:
+    for file, prediction in done.found:
+        for table in tables:
+            table.add(file.name, prediction)
+        outcome.read += 1
+        outcome.objects += len(prediction)
+    for table in tables:
+        table.flush()
+    if done.unreadable:
+        outcome.unreadable += [(file.name, reason) for file, reason in done.unreadable]
+        listed = JsonList(out / UNREADABLE)
+        for name, reason in outcome.unreadable:
+            listed.add({"file": name, "reason": reason})
+        listed.close()

@@ -1,0 +1,123 @@
+"""An exported network on pictures as they come: files, encoded bytes, arrays."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glasshouse.inputs.recipe import Recipe
+from glasshouse.inputs.resize import Transform, resize_picture
+from glasshouse.pictures.decode import decode_picture
+from glasshouse.prediction.result import Prediction, read_answer
+from glasshouse.prediction.runtime import Run
+
+SCORE = 0.3  # boxes below it are left out unless something else is asked for
+BATCH = 8  # pictures a call: larger ones are no faster on a CPU, and hold more pictures in memory
+
+Picture = str | os.PathLike[str] | bytes | NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A picture at the network's size: uint8 (H, W, 3); how it came there; (height, width) that it had."""
+
+    pixels_rgb: NDArray[np.uint8]
+    transform: Transform
+    size: tuple[int, int]
+
+
+class Predictor:
+    """A network with its recipe. Several threads may use one at once.
+
+    Attributes:
+        recipe: size, resize, labels, task.
+        name: what it was loaded from, for people.
+    """
+
+    def __init__(self, run: Run, recipe: Recipe, name: str) -> None:
+        self.run, self.recipe, self.name = run, recipe, name
+
+    @overload
+    def predict(self, pictures: Picture, score: float = SCORE) -> Prediction: ...
+
+    @overload
+    def predict(
+        self, pictures: list[Picture] | tuple[Picture, ...], score: float = SCORE
+    ) -> list[Prediction]: ...
+
+    def predict(
+        self, pictures: Picture | list[Picture] | tuple[Picture, ...], score: float = SCORE
+    ) -> Prediction | list[Prediction]:
+        """What the network sees.
+
+        Args:
+            pictures: one picture, or a list of them: a path, the bytes of an encoded file, or upright pixels,
+                uint8 (height, width, 3) RGB of any size. An array (B, height, width, 3) is a list.
+            score: what scores less is left out, 0..1; of a classifier's classes the best one always stays.
+
+        Returns:
+            A Prediction, or a list of them in the order of the pictures.
+
+        Raises:
+            ValueError: naming the picture that is none (UndecodablePicture), or an array of another kind.
+            FileNotFoundError: no such file.
+        """
+        if isinstance(pictures, str | bytes | os.PathLike):
+            return self.predict_prepared([self.prepare(pictures)], score)[0]
+        if isinstance(pictures, np.ndarray) and pictures.ndim == 3:
+            return self.predict_prepared([self.prepare(pictures)], score)[0]
+        found: list[Prediction] = []
+        for start in range(0, len(pictures), BATCH):
+            found += self.predict_prepared(
+                [self.prepare(each) for each in pictures[start : start + BATCH]], score
+            )
+        return found
+
+    def prepare(self, picture: Picture) -> Prepared:
+        """One picture at the network's size; raises as `predict` does."""
+        pixels = read_pixels(picture)
+        resized, transform = resize_picture(pixels, self.recipe)
+        return Prepared(resized, transform, (pixels.shape[0], pixels.shape[1]))
+
+    def predict_prepared(self, batch: Sequence[Prepared], score: float) -> list[Prediction]:
+        """Predictions for prepared pictures, in one call of the network."""
+        answers = self.run(np.stack([each.pixels_rgb for each in batch], dtype=np.float32))
+        return [
+            read_answer(
+                {name: values[row] for name, values in answers.items()},
+                self.recipe,
+                each.transform,
+                each.size,
+                score,
+            )
+            for row, each in enumerate(batch)
+        ]
+
+
+def read_pixels(picture: Picture) -> NDArray[np.uint8]:
+    """Upright pixels, uint8 (height, width, 3); raises ValueError where there are none."""
+    if isinstance(picture, str | os.PathLike):
+        picture = Path(picture).read_bytes()
+    if isinstance(picture, bytes):
+        return decode_picture(picture).pixels_rgb
+    return check_pixels(picture)
+
+
+def check_pixels(pixels: Any) -> NDArray[np.uint8]:
+    """An array as it is, where it can be a picture; raises ValueError where not."""
+    if not isinstance(pixels, np.ndarray):
+        raise ValueError(
+            f"A picture must be a path, encoded bytes or a NumPy array. Got {type(pixels).__name__} instead."
+        )
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
+        raise ValueError(
+            "An array must hold RGB levels 0..255 as uint8 (height, width, 3). "
+            f"Got {pixels.dtype} of {pixels.shape} instead."
+        )
+    return pixels

@@ -1,0 +1,157 @@
+"""The demo's server over real HTTP, without a browser."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+import glasshouse
+from glasshouse.cli import main
+from glasshouse.prediction.demo import server as demo
+from glasshouse.prediction.demo.server import PAGE, DemoServer
+
+Ask = Callable[..., tuple[int, dict[str, str], Any]]
+Encode = Callable[..., bytes]
+
+
+@pytest.fixture(scope="module")
+def served(box_network: Path, class_network: Path) -> Iterator[DemoServer]:
+    server = DemoServer("127.0.0.1", 0, [glasshouse.load(box_network), glasshouse.load(class_network)])
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def ask(served: DemoServer) -> Ask:
+    def request(
+        method: str, path: str, body: bytes | None = None, **headers: str
+    ) -> tuple[int, dict[str, str], Any]:
+        connection = http.client.HTTPConnection("127.0.0.1", served.server_port, timeout=20)
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        content = answer.read()
+        is_json = answer.headers["Content-Type"] == "application/json"
+        return answer.status, dict(answer.headers), json.loads(content) if is_json else content
+
+    return request
+
+
+def test_the_page_stands_alone(ask: Ask) -> None:
+    status, headers, page = ask("GET", "/")
+    assert status == 200
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert not re.findall(rb"(?:src|href|url\(|@import)\s*=?\s*[\"']?(?:https?:)?//", page)
+    assert page == PAGE.read_bytes()
+
+
+def test_a_picture_gives_what_predict_gives(ask: Ask, jpeg: bytes, box_network: Path) -> None:
+    status, _, found = ask("POST", "/predict?model=0", jpeg)
+    assert (status, found["width_px"], found["height_px"]) == (200, 64, 64)
+    assert found["objects"] == glasshouse.load(box_network).predict(jpeg, demo.LEAST_SCORE).list_objects()
+    assert ask("POST", "/predict?model=1", jpeg)[2]["objects"][0]["label"] == "red"
+    assert [model["task"] for model in ask("GET", "/models")[2]["models"]] == ["detect", "classify"]
+
+
+def test_a_format_that_no_browser_shows_comes_back_as_jpeg(ask: Ask, encoded: Encode) -> None:
+    status, headers, content = ask("POST", "/preview", encoded((0, 0, 255), (30, 20), "TIFF"))
+    assert (status, headers["Content-Type"], Image.open(io.BytesIO(content)).size) == (
+        200,
+        "image/jpeg",
+        (30, 20),
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "said"),
+    [
+        ("/predict?model=0", b"words", 400, "This file cannot be read: not a picture"),
+        ("/predict?model=0", b"", 400, "This file cannot be read: empty file"),
+        ("/predict?model=2", b"x", 400, "model must be a number from 0 to 1. Got '2'"),
+        ("/predict?model=-1", b"x", 400, "model must be a number"),
+        ("/predict?model=%C2%B2", b"x", 400, "model must be a number"),
+        ("/predict", b"x" * 20_000_001, 413, "This file has 20.0 MB; the limit is 20 MB"),
+        ("/other", b"x", 404, "There is nothing at this address"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_what_is_wrong_is_said(ask: Ask, path: str, body: bytes, status: int, said: str) -> None:
+    found, _, answer = ask("POST", path, body)
+    assert (found, said in answer["error"]) == (status, True), answer
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/etc/passwd", "/../../params.yaml", "/%2e%2e/params.yaml", "/page.html", "//etc/passwd", "/index.html"],
+)
+def test_no_file_can_be_reached(ask: Ask, path: str) -> None:
+    assert ask("GET", path)[0] == 404
+
+
+def test_other_sites_cannot_reach_it_under_a_name_of_theirs(ask: Ask, jpeg: bytes) -> None:
+    for host in ("evil.example", "127.0.0.1.evil.example", ""):
+        assert ask("POST", "/predict", jpeg, Host=host)[0] == 403
+    assert ask("GET", "/models", Host="localhost:1")[0] == 200
+
+
+def test_a_sender_that_breaks_off_hinders_nobody(served: DemoServer, ask: Ask, jpeg: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", served.server_port)) as line:
+        line.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nhalf")
+    with socket.create_connection(("127.0.0.1", served.server_port)) as line:
+        line.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b"411" in line.recv(100)
+    assert ask("POST", "/predict", jpeg)[0] == 200
+
+
+def test_a_fault_of_the_server_is_told_on_both_sides(
+    served: DemoServer,
+    ask: Ask,
+    jpeg: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(served.predictors[0], "run", lambda pixels: {})
+    status, _, answer = ask("POST", "/predict", jpeg)
+    assert (status, answer["error"]) == (500, "The server failed at this picture; its terminal says how.")
+    assert "KeyError" in capsys.readouterr().err
+
+
+def test_it_listens_to_this_machine_only(
+    monkeypatch: pytest.MonkeyPatch, box_network: Path, capsys: Any
+) -> None:
+    seen: list[tuple[Any, ...]] = []
+
+    def stop(self: DemoServer) -> None:
+        seen.append(self.socket.getsockname())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(DemoServer, "serve_forever", stop)
+    assert main(["demo", "--model", str(box_network), "--port", "0"]) == 0
+    ((address, port),) = seen
+    assert address == "127.0.0.1"
+    assert f"open http://127.0.0.1:{port}/" in capsys.readouterr().out
+
+
+def test_a_taken_port_and_three_models_are_refused(
+    served: DemoServer, box_network: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = ["--model", str(box_network)]
+    assert main(["demo", *model, "--port", str(served.server_port)]) == 1
+    assert "Take another --port" in capsys.readouterr().err
+    assert main(["demo", *model * 3]) == 1
+    assert "compares 2 networks. Got 3" in capsys.readouterr().err
+    assert main(["demo", *model, "--port", "70000"]) == 1
+    assert "--port must be" in capsys.readouterr().err

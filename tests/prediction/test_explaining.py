@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import glasshouse
+from glasshouse.cli import main
+from glasshouse.inputs.recipe import Recipe
+from glasshouse.inputs.resize import resize_picture
+from glasshouse.prediction.explaining import (
+    Explanation,
+    colour_levels,
+    draw_explanations,
+    explain,
+    return_map,
+)
+from glasshouse.prediction.result import Prediction
+
+
+@pytest.fixture(scope="module")
+def upper_left(tmp_path_factory: pytest.TempPathFactory, write_box: Callable[..., None]) -> Path:
+    """The known network that looks at the upper left quarter for red, at the lower right one for green."""
+    windows = np.zeros((32, 32, 3))
+    windows[:16, :16, 0] = windows[16:, 16:, 1] = 4.0
+    path = tmp_path_factory.mktemp("network") / "model.onnx"
+    write_box(path, windows=windows)
+    return path
+
+
+@pytest.fixture
+def pixels() -> np.ndarray:
+    """60 x 120: black, with red and green where the network looks in the letterboxed picture."""
+    picture = np.zeros((60, 120, 3), np.uint8)
+    picture[:30, :60, 0] = picture[30:, 60:, 1] = 255
+    return picture
+
+
+def test_each_object_has_a_map_over_the_picture(upper_left: Path, pixels: np.ndarray) -> None:
+    predictor = glasshouse.load(upper_left)
+    found = predictor.predict(pixels, score=0.2)
+    (red,) = explain(predictor, pixels, found, masks=400)
+    assert red.prediction.names == ("red",)
+    assert red.saliency.shape == (60, 120)
+    y, x = np.unravel_index(red.saliency.argmax(), (60, 120))
+    assert (y < 34, x < 64) == (True, True)
+    assert red.saliency[:30, :60].mean() > 3 * red.saliency[30:, 60:].mean()
+
+
+def test_a_classifier_is_explained_too(class_network: Path, pixels: np.ndarray) -> None:
+    first, second = explain(glasshouse.load(class_network), pixels, masks=300)
+    assert {*first.prediction.names, *second.prediction.names} == {"red", "green"}
+    red = first if first.prediction.names == ("red",) else second
+    assert red.saliency[:30, :60].mean() > 2 * red.saliency[30:, 60:].mean()
+
+
+def test_where_nothing_is_found_nothing_is_explained(upper_left: Path) -> None:
+    assert explain(glasshouse.load(upper_left), np.zeros((40, 40, 3), np.uint8)) == []
+
+
+@pytest.mark.parametrize("method", ["letterbox", "crop", "stretch"])
+def test_a_map_comes_back_where_the_pixels_were(method: str) -> None:
+    """A picture's own levels, prepared and returned as a map, are the picture again (smooth, so but little
+    is lost); what was cropped away is 0."""
+    down, across = np.mgrid[0:80, 0:200]
+    levels = 128 + 60 * np.sin(across / 25) * np.cos(down / 20)
+    recipe = Recipe("detect", ("a",), 160, 160, method, 0)
+    prepared, transform = resize_picture(np.repeat(levels[..., None], 3, -1).round().astype(np.uint8), recipe)
+    back = return_map(prepared[..., 0].astype(np.float64), transform, (80, 200))
+    inside = slice(63, 137) if method == "crop" else slice(3, 197)
+    np.testing.assert_allclose(back[3:77, inside], levels[3:77, inside], atol=3)
+    if method == "crop":
+        assert not back[:, :58].any()
+
+
+def test_the_ramp_is_lighter_with_every_step() -> None:
+    levels = colour_levels(np.linspace(0, 1, 101, dtype=np.float32)[None])
+    assert (np.diff(levels[0] @ [0.299, 0.587, 0.114]) > 0).all()
+
+
+def test_panels_stand_side_by_side_and_are_bounded() -> None:
+    pixels = np.zeros((500, 2000, 3), np.uint8)
+    single = Prediction(np.array([[0.0, 0, 900, 400]]), np.array([0.5]), np.array([0]), ("a",), (500, 2000))
+    sheet = draw_explanations(pixels, [Explanation(single, np.ones((500, 2000), np.float32))] * 2)
+    assert sheet.size == (2 * 640 + 4, 160)
+
+
+def test_predict_explain_writes_maps_beside_the_pictures(
+    box_network: Path, tmp_path: Path, encoded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("in").mkdir()
+    Path("in/a.jpg").write_bytes(encoded((255, 0, 0)))
+    Path("in/none.jpg").write_bytes(encoded((0, 0, 0)))
+    assert main(["predict", "in", "--model", str(box_network), "--explain"]) == 0
+    assert [path.name for path in Path("predictions/explained").iterdir()] == ["a.jpg"]
+    assert Image.open("predictions/explained/a.jpg").size == (64, 64)
+    assert len(list(Path("predictions/pictures").iterdir())) == 2
