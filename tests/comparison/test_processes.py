@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from glasshouse.comparison.processes import Command, Ended, stop
+from glasshouse.comparison.schedule import Schedule
+
+Start = Callable[..., Command]
+Wait = Callable[..., None]
+GRANDCHILD = (
+    "import subprocess, sys, time\n"
+    "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+    "print(child.pid, flush=True)\n"
+)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Start:
+    def run(code: str, name: str = "one") -> Command:
+        words = [sys.executable, "-c", code]
+        return Command(words, folder=tmp_path, environment=os.environ, log=tmp_path / f"{name}.log")
+
+    return run
+
+
+def lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_status_memory_and_log(start: Start, wait_for: Wait) -> None:
+    big = 300 << 20
+    good = start(f"print('said'); x = b'x' * {big}; raise SystemExit(3)")
+    killed = start("import os; os.kill(os.getpid(), 9)", "two")
+    wait_for(lambda: good.look() is not None and killed.look() is not None)
+    assert good.ended is not None and killed.ended is not None
+    assert (good.ended.status, killed.ended.status) == (3, -signal.SIGKILL)
+    assert big < good.ended.peak_bytes < 10 * big
+    assert good.read_log() == "said\n"
+
+
+def test_peak_is_also_that_of_children(start: Start, wait_for: Wait) -> None:
+    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'x = b\"x\" * (300 << 20)'])"
+    command = start(code)
+    wait_for(lambda: command.look() is not None)
+    assert command.ended is not None and command.ended.peak_bytes > 300 << 20
+
+
+@pytest.mark.parametrize("ending", ["time.sleep(60)", "import signal; signal.signal(2, 1); time.sleep(60)"])
+def test_stop_leaves_no_process_however_stubborn(start: Start, wait_for: Wait, ending: str) -> None:
+    command = start(GRANDCHILD + ending)
+    wait_for(lambda: command.read_log().endswith("\n"))
+    stop([command], patience_s=0.5)
+    assert command.ended is not None and command.ended.status != 0
+    child = int(command.read_log().split()[0])
+    wait_for(lambda: not lives(child))
+
+
+def test_as_many_at_a_time_as_allowed(start: Start) -> None:
+    seen, most = [], 0
+
+    def begin(number: int) -> Command:
+        return start(f"import time; time.sleep(0.3); raise SystemExit({number % 2})", str(number))
+
+    schedule = Schedule(range(5), 2, begin)
+
+    def look() -> None:
+        nonlocal most
+        most = max(most, len(schedule.running))
+
+    schedule.run(lambda number, _, ended: seen.append((number, ended.status)), look)
+    assert sorted(seen) == [(0, 0), (1, 1), (2, 0), (3, 1), (4, 0)]
+    assert most == 2 and not schedule.waiting
+
+
+def test_whatever_cuts_it_off_ends_all(start: Start) -> None:
+    commands: list[Command] = []
+
+    def begin(number: int) -> Command:
+        commands.append(start("import time; time.sleep(0 if __name__ == 'x' else 60)", str(number)))
+        return commands[-1]
+
+    def look() -> None:
+        if len(commands) == 2:
+            raise KeyboardInterrupt
+
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        Schedule(range(3), 2, begin).run(fail, look)
+    assert len(commands) == 2 and all(command.ended for command in commands)
+    assert time.monotonic() - began < 50
+
+
+def fail(item: int, command: Command, ended: Ended) -> None:
+    raise AssertionError(f"{item} ended with {ended}: {command.read_log()}")
