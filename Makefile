@@ -32,7 +32,7 @@ export GX_ANALYTICS_ENABLED := false
 export MLFLOW_DISABLE_TELEMETRY := true
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help setup repro test check smoke disturb ui bench pretrain lock deps
+.PHONY: help setup repro retrain test check smoke disturb ui bench pretrain lock deps
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## */  make \1 \t/p' Makefile | expand -t 18
@@ -43,9 +43,13 @@ $(STAMP): $(LOCK) requirements-uv.lock pyproject.toml tools/setup.sh
 	@sh tools/setup.sh $(LOCK) $@
 
 repro: $(STAMP)  ## grow the model: run what has changed, mirror it to MLflow, say where to look
+	@glasshouse unreadable
 	dvc repro $(ARGS)
 	@glasshouse runs sync --best-effort
 	@glasshouse summary
+
+retrain: $(STAMP)  ## what the schedule does: new data in, a judged model and a change to merge out
+	@glasshouse retrain $(ARGS)
 
 test: $(STAMP)  ## all tests
 	python -m pytest -q --numprocesses 2 --dist loadfile $(ARGS)

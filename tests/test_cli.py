@@ -13,7 +13,6 @@ from glasshouse.cli import main
 from glasshouse.commands.architectures import read_first_sentence
 from glasshouse.commands.times import align, draw_table
 from glasshouse.journal.journal import read_executions
-from glasshouse.params import part_names
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 HEAVY = {
@@ -48,7 +47,10 @@ def test_help_loads_nothing_heavy_and_is_quick(run_python: Run, tmp_path: Path) 
     assert float(seconds) < 0.3
 
 
-@pytest.mark.parametrize("command", ["summary", "times", "params check", "architectures", "runs sync --help"])
+@pytest.mark.parametrize(
+    "command",
+    ["summary", "times", "params check", "architectures --help", "scale --phi 1", "runs sync --help"],
+)
 def test_light_commands_stay_light(project: Any, run_python: Run, command: str) -> None:
     code = (
         "import sys; from glasshouse.cli import main\n"
@@ -136,12 +138,6 @@ def test_params_check_lists_every_fault(inside: Any, capsys: pytest.CaptureFixtu
     assert "2 faults" in errors
     assert "seed" in errors
     assert "evaluate.nms_iou" in errors
-
-
-def test_architectures_are_the_files(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["architectures"]) == 0
-    words = capsys.readouterr().out.split()
-    assert all(name in words for kind in ("backbone", "neck", "head") for name in part_names(kind))
 
 
 def test_the_first_sentence_of_a_part_may_be_broken_into_lines(tmp_path: Path) -> None:

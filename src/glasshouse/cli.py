@@ -37,6 +37,7 @@ def build_parser() -> Parser:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_runs(commands)
+    _add_registry(commands)
     _add(commands, "summary", "score with its interval, where the report is, how to open MLflow")
     times = _add(commands, "times", "seconds of every stage by phase, of the present state's last run")
     times.add_argument("--state", help="first digits of another state's id")
@@ -44,13 +45,19 @@ def build_parser() -> Parser:
     accept.add_argument("--force", action="store_true", help="also where the guard has critical findings")
     preview = _add(commands, "preview", "a contact sheet of the training pictures as the network sees them")
     preview.add_argument("--pictures", type=int, default=24, help="how many (default: 24)")
-    preview.add_argument("--single", dest="composed", action="store_false", help="no mosaics, no mixtures")
+    preview.add_argument(
+        "--single", dest="composed", action="store_false", help="no mosaics, mixtures, pasted objects"
+    )
     preview.add_argument("--out", type=Path, default=Path("reports/preview.jpg"), help="JPEG to write")
+    _add(commands, "unreadable", "name files of dataset.path that cannot be read, for DVC to pass over")
     params = commands.add_parser("params", help="params.yaml", description="params.yaml")
     checks = params.add_subparsers(dest="params_command", metavar="COMMAND", required=True)
     _add(checks, "check", "list every fault of params.yaml", target="params:check")
+    _add_predict(commands)
+    _add_compare(commands)
     _add(commands, "doctor", "versions, processors, GPU, disk, git and DVC as they stand here")
-    _add(commands, "architectures", "backbones, necks and heads that params.yaml may name")
+    _add_architectures(commands)
+    _add_scale(commands)
     pretrain = _add(commands, "pretrain", "rebuild the built-in weights", add_help=False)
     pretrain.add_argument("arguments", nargs=argparse.REMAINDER)
     return parser
@@ -63,6 +70,83 @@ def _add_runs(commands: Any) -> None:
     sync.add_argument("--best-effort", action="store_true", help="status 0 also where MLflow is away")
     listed = _add(actions, "list", "the states in MLflow with their scores", target="runs:show")
     listed.add_argument("--limit", type=int, default=20, help="newest states only (default: 20)")
+
+
+def _add_predict(commands: Any) -> None:
+    model = "models:/NAME@ALIAS, an exported file, or exports (default: the champion, else exports)"
+    predict = _add(commands, "predict", "boxes on pictures, and tables of them")
+    predict.add_argument("pictures", nargs="+", type=Path, help="pictures, or folders of them")
+    predict.add_argument("--model", help=model)
+    predict.add_argument("--out", type=Path, help="new folder (default: predictions, predictions-2, ...)")
+    predict.add_argument(
+        "--score", type=float, default=0.3, help="what scores less is left out (default: 0.3)"
+    )
+    predict.add_argument(
+        "--format", type=lambda text: text.split(","), help="tables: some of json,csv,coco (default: all)"
+    )
+    predict.add_argument("--no-draw", dest="draw", action="store_false", help="tables only")
+    predict.add_argument("--explain", action="store_true", help="maps of where the network looked (slow)")
+    demo = _add(commands, "demo", "a page in the browser: drop a picture, see boxes, compare two models")
+    demo.add_argument("--model", action="append", help=f"{model}; give it twice to compare")
+    demo.add_argument("--host", default="127.0.0.1", help="whom to listen to (default: this machine only)")
+    demo.add_argument("--port", type=int, default=7860, help="0: any free one (default: 7860)")
+
+
+def _add_registry(commands: Any) -> None:
+    promote = _add(commands, "promote", "make this model the champion, if it is better (docs/promotion.md)")
+    promote.add_argument("--dry-run", action="store_true", help="say what would happen, write nothing")
+    promote.add_argument("--again", action="store_true", help="also a model that rollback took back")
+    _add(commands, "rollback", "make the champion before this one champion again")
+    retrain = _add(commands, "retrain", "new data in, a judged model and a change to merge out")
+    retrain.add_argument("--dry-run", action="store_true", help="say what would happen, write nothing")
+    lineage = _add(commands, "lineage", "where a registered model comes from, how to make it again")
+    lineage.add_argument(
+        "model", nargs="?", help="models:/NAME@ALIAS or models:/NAME/VERSION (default: the champion)"
+    )
+    lineage.add_argument(
+        "--verify", action="store_true", help="hold the files here against it, byte for byte"
+    )
+
+
+def _add_architectures(commands: Any) -> None:
+    listed = _add(commands, "architectures", "what params.yaml may name, and what each backbone costs")
+    listed.description = (
+        "What params.yaml may name, and what each backbone costs with its own top at its own picture size. "
+        "flops are multiply-adds of one picture (one multiplication with its addition counts one). "
+        "forward_bytes: the tensors needed at one moment and the weights, one picture. training_bytes: all "
+        "layers' outputs and the pictures of a batch, and the weights; gradients and the optimizer's own "
+        "memory come on top."
+    )
+    listed.add_argument("names", nargs="*", metavar="NAME", help="backbones only of these names")
+    listed.add_argument(
+        "--batch", type=_count, metavar="N", help="pictures a step (default: fine_tune.batch_size, or 32)"
+    )
+    listed.add_argument("--json", action="store_true", help="the backbones as a list of objects")
+
+
+def _add_scale(commands: Any) -> None:
+    scaled = _add(commands, "scale", "depth, width and resolution of a network by one number, phi")
+    scaled.add_argument("--phi", type=float, required=True, help="each 1 doubles the work")
+    scaled.add_argument("--depth", type=float, default=1.0, help="layers, or a multiplier (default: 1)")
+    scaled.add_argument("--width", type=float, default=1.0, help="filters, or a multiplier (default: 1)")
+    scaled.add_argument("--resolution", type=float, default=224.0, help="side in px (default: 224)")
+    for name, value in (("alpha", 1.2), ("beta", 1.1), ("gamma", 1.15)):
+        scaled.add_argument(f"--{name}", type=float, default=value, help=f"(default: {value})")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number above 0. Got {text!r} instead.")
+    return int(text)
+
+
+def _add_compare(commands: Any) -> None:
+    compare = _add(commands, "compare", "train several backbones on the same split, and rank them")
+    compare.add_argument("--backbones", metavar="A,B", help="names, with options: NAME:alpha=0.35:...")
+    compare.add_argument("--seeds", type=int, help="trainings of each (default: 1)")
+    compare.add_argument("--set", action="append", metavar="KEY=VALUE", help="change params.yaml for all")
+    compare.add_argument("--parallel", type=int, help="trainings side by side (default: 1)")
+    compare.add_argument("--file", type=Path, help="YAML with backbones, seeds, set, parallel")
 
 
 def _add(

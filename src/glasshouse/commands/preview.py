@@ -45,23 +45,23 @@ def see(params: Any, train: Any, count: int, composed: bool) -> list[tuple[NDArr
         params: all of params.yaml.
         train: the prepared training split.
         count: how many.
-        composed: whether mosaics and mixtures are on, as in all but the last epochs.
+        composed: whether mosaics, mixtures and pasted objects are on, as in all but the last epochs.
     """
-    from glasshouse.inputs.stream import TrainingStream, pictures_of
+    from glasshouse.inputs.stream import TrainingStream, may_compose, pictures_of
     from glasshouse.models.catalog import find_part
     from glasshouse.training.runtime import prepare_runtime, training_seed
 
     prepare_runtime(training_seed(params))
     pictures = pictures_of(train, params.model.task)
     batch = min(params.fine_tune.batch_size, len(pictures))
-    one_object = getattr(find_part("heads", params.model.head.name).Head, "one_object", False)
-    may_compose = composed and pictures.label is None and not one_object
+    head = find_part("heads", params.model.head.name).Head
+    is_composed = may_compose(pictures, head, params.augment) and composed
     stream = TrainingStream(
         pictures,
         batch,
         training_seed(params),
         params.augment,
-        (lambda epoch: True) if may_compose else None,
+        (lambda epoch: True) if is_composed else None,
         lambda labels: labels,
         params.preprocess.pad_value,
     )

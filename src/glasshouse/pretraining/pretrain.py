@@ -36,6 +36,7 @@ AUGMENT = Augment(
     hue=0.05,
     mosaic=0.3,
     mix_up=0.0,
+    copy_paste=0.0,
     mosaic_off_epochs=2,
 )
 BATCH, PEAK_RATE, WEIGHT_DECAY = 16, 2e-3, 0.05

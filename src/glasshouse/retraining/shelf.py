@@ -1,0 +1,143 @@
+"""DVC's side: the remote, the pictures that DVC keeps, and where new ones come from."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from glasshouse.journal.pipeline import read_yaml
+from glasshouse.retraining.programs import ask, attempt, say_reason
+
+KNOCK_SECONDS = 5.0
+PORTS = {"http": 80, "https": 443, "ssh": 22, "webdav": 80, "webdavs": 443}
+UNSAVED = "unsaved files"  # in what DVC says when a checkout would lose a person's files
+
+
+class RemoteAway(RuntimeError):
+    """The DVC remote cannot be reached, or broke off."""
+
+
+class DataFault(ValueError):
+    """The pictures here and those that DVC keeps are at odds; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """The default remote of DVC's configuration."""
+
+    name: str
+    url: str
+
+    @property
+    def shown(self) -> str:
+        """Name and address, without a password."""
+        host = urlsplit(self.url).netloc
+        url = self.url.replace(host, host.rpartition("@")[2]) if "@" in host else self.url
+        return f"{self.name} ({url})"
+
+
+def find_remote(root: Path) -> Remote | None:
+    """The default remote; None where none is set. Raises ProgramFailed where `root` is no DVC project."""
+    name = ask(root, "dvc", "config", "core.remote").strip()
+    return Remote(name, ask(root, "dvc", "config", f"remote.{name}.url").strip()) if name else None
+
+
+def knock(remote: Remote) -> None:
+    """Raise RemoteAway where a folder is not there, or a host does not answer.
+
+    DVC itself takes a missing folder for an empty remote, and passes over a host that is down as long as it
+    has everything in its cache. Other kinds (s3, gs, azure) answer for themselves when they are asked.
+    """
+    parts = urlsplit(remote.url)
+    if parts.scheme in ("", "file"):
+        if not Path(parts.path).is_dir():
+            raise RemoteAway(
+                f"DVC's remote {remote.shown} is no folder here: mount it, or make it for the first time."
+            )
+    elif parts.scheme in PORTS and parts.hostname:
+        address = parts.hostname, parts.port or PORTS[parts.scheme]
+        try:
+            socket.create_connection(address, KNOCK_SECONDS).close()
+        except OSError as error:
+            raise RemoteAway(f"DVC's remote {remote.shown} does not answer ({error}).") from error
+
+
+def pull(root: Path, remote: Remote, stages: Iterable[str]) -> None:
+    """Fetch the run cache and the stages' outputs that dvc.lock names; what nobody pushed yet is left out.
+
+    The stages' outputs here give way (`--force`): a killed stage's half ones are no person's work.
+    """
+    knock(remote)
+    done = attempt(root, "dvc", "pull", "--run-cache", "--force", "--allow-missing", *stages)
+    if done.returncode:
+        raise RemoteAway(f"`dvc pull` from {remote.shown} failed: {say_reason(done)}")
+
+
+def push(root: Path, remote: Remote) -> None:
+    """Push data and run cache; raises RemoteAway."""
+    knock(remote)
+    done = attempt(root, "dvc", "push", "--run-cache")
+    if done.returncode:
+        raise RemoteAway(f"`dvc push` to {remote.shown} failed: {say_reason(done)}")
+
+
+def tracks(root: Path, dataset: str) -> Path | None:
+    """The .dvc file of the data set's folder or archive; None where DVC does not keep it."""
+    tracked = Path(f"{dataset}.dvc")
+    return tracked if (root / tracked).is_file() else None
+
+
+def fetch_pictures(root: Path, tracked: Path, remote: Remote | None) -> str:
+    """Bring the pictures of a .dvc file up to date; says what was done.
+
+    Args:
+        tracked: the .dvc file, relative to the root. One that `dvc import` or `dvc import-url` made is
+            updated from where it came; another one's pictures are pulled from the remote.
+
+    Raises:
+        ProgramFailed: the place that an import came from cannot be reached.
+        RemoteAway: pictures are missing here, and on the remote too.
+        DataFault: a person's pictures would be lost.
+    """
+    document = read_yaml(root / tracked)
+    imported = bool(document.get("frozen") and document.get("deps"))
+    done = attempt(root, "dvc", "checkout" if remote is None else "pull", tracked.as_posix())
+    if UNSAVED in done.stderr:
+        added = _find_added(root, tracked, imported)
+        return f"{len(added)} pictures were added to {tracked.with_suffix('').as_posix()} here"
+    if imported:
+        ask(root, "dvc", "update", tracked.as_posix())
+        news = "it is the same" if read_yaml(root / tracked) == document else "there is something new"
+        return f"{tracked.as_posix()}: asked where it was imported from: {news}"
+    if done.returncode:
+        where = "there is no default remote" if remote is None else f"from {remote.shown}"
+        raise RemoteAway(f"the pictures of {tracked.as_posix()} cannot be had ({where}): {say_reason(done)}")
+    return f"the pictures are as {tracked.as_posix()} says"
+
+
+def _find_added(root: Path, tracked: Path, imported: bool) -> list[str]:
+    """Pictures added without a word to DVC: `dvc repro` takes them in, where that loses nothing."""
+    place = tracked.with_suffix("").as_posix()
+    status = json.loads(ask(root, "dvc", "data", "status", "--granular", "--json", place))
+    changes = {
+        kind: [path for path in paths if not path.endswith("/")]
+        for kind, paths in status.get("uncommitted", {}).items()
+    }
+    others = [path for kind, paths in changes.items() if kind != "added" for path in paths]
+    if imported:
+        raise DataFault(
+            f"{place} is imported, and holds files that were put there by hand: put them where it is "
+            f"imported from, drop them here (`dvc checkout --force {tracked.as_posix()}`), run this again."
+        )
+    if others or not changes.get("added"):
+        such = ", ".join(others[:3]) or "the whole"
+        raise DataFault(
+            f"{place} holds files that DVC does not have, and others differ from what {tracked.as_posix()} "
+            f"says (such as {such}). Keep what lies there: `dvc add {place}`. Or drop it: `dvc checkout "
+            f"--force {tracked.as_posix()}`. Then run this again."
+        )
+    return changes["added"]

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from glasshouse.retraining.change import write_mark
+from glasshouse.retraining.figures import Pair, draw_curves, draw_pairs
+from glasshouse.retraining.findings import Stopped, find_stopped, write_drift
+from glasshouse.retraining.report import pair_classes, write_report, write_stopped
+from glasshouse.retraining.tables import say_interval, write_table
+from glasshouse.retraining.verdict import SAME_NETWORK, Verdict, find_line
+
+STATE = "5" * 64
+COUNTS = {"train": 30, "test": 10}
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture
+def finished(project: Any) -> Path:
+    """A finished state: test mAP_50_95 0.61 (0.58 to 0.64), tulips 0.5."""
+    project.make_outputs()
+    curve = [{"step": 1, "phase": "train_head", "epoch": 1, "loss": 2.0}]
+    project.write("reports/evaluate/learning_curves.json", json.dumps(curve))
+    root: Path = project.root
+    return root
+
+
+def judge(root: Path, stage: str, *findings: dict[str, Any]) -> None:
+    path = root / f"reports/quality/{stage}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    critical = sum(finding["severity"] == "critical" for finding in findings)
+    counts = {"critical": critical, "warning": len(findings) - critical}
+    report = {"success": not critical, "mode": "enforce", "findings": counts, "outcomes": list(findings)}
+    path.write_text(json.dumps(report))
+
+
+def finding(check: str, severity: str, table: str = "images", **row: Any) -> dict[str, Any]:
+    said = {"check": check, "severity": severity, "table": table, "status": "failed"}
+    return {**said, "counted": 40, "unexpected": 3, "failing_rows": [row] if row else []}
+
+
+def read(root: Path) -> str:
+    return (root / "reports/retrain.md").read_text(encoding="utf-8")
+
+
+def test_the_report_of_a_promotion(finished: Path, promoted: Verdict) -> None:
+    judge(finished, "download", finding("not_dark", "warning", file_name="a|b.jpg"))
+    write_report(finished, STATE, promoted, "detect", COUNTS)
+    text = read(finished)
+    lines = text.splitlines()
+    assert lines[:2] == [write_mark(STATE), "# Retraining 555555555555: promoted: better"]
+    for line in (
+        "**`flowers` version 2 was promoted** to champion; before it was version 1.",
+        "| mAP_50_95 | 0.5000 (0.4000 to 0.6000) | 0.6100 (0.5800 to 0.6400) |",
+        "| mAP_50_95 | 0.5000 | 0.8000 | +0.3000 | +0.2000 to +0.4000 | 1.00 | 40 |",
+        "| tulips | 0.4 | - | - | - |",
+        "![scores](retrain/scores.svg)",
+        "![loss](retrain/loss.svg)",
+        "test 10, train 30 pictures.",
+        "No data version was accepted before, so there is nothing to hold this one against.",
+        "| download | warning | `not_dark` | 3 of 40 | file_name=a\\|b.jpg |",
+        promoted.line,
+        "    glasshouse rollback   # version 1 is champion again",
+    ):
+        assert line in lines, line
+    for name in ("scores", "loss"):
+        ElementTree.parse(finished / f"reports/retrain/{name}.svg")
+    again = text
+    write_report(finished, STATE, promoted, "detect", COUNTS)
+    assert read(finished) == again
+
+
+def test_the_report_of_a_first_champion_a_refusal_and_a_twin(finished: Path, promoted: Verdict) -> None:
+    first = dataclasses.replace(
+        promoted, outcome="promoted: first champion", against="", gain={}, before={}, line=""
+    )
+    write_report(finished, STATE, first, "detect", COUNTS)
+    text = read(finished)
+    assert "to champion; there was none before." in text and "There was no champion to compare with." in text
+    assert "| mAP_50_95 | - | 0.6100 (0.5800 to 0.6400) |" in text and "rollback" not in text
+    assert "The decision added no line to reports/ledger.md." in text
+    refused = dataclasses.replace(promoted, outcome="refused: worse", is_champion=False)
+    write_report(finished, STATE, refused, "detect", COUNTS)
+    assert "**`flowers` version 2 was refused**; version 1 stays champion." in read(finished)
+    twin = dataclasses.replace(promoted, outcome=SAME_NETWORK, number="1", gain={})
+    write_report(finished, STATE, twin, "detect", COUNTS)
+    assert "**`flowers` version 1 stays champion.**" in read(finished)
+
+
+def test_classes_of_either_model_stand_in_the_table() -> None:
+    before = {
+        "per_class/roses/AP_50_95": 0.2,
+        "per_class/tulips/AP_50_95": 0.4,
+        "per_class/tulips/AP_50": 0.9,
+    }
+    now = {"per_class/tulips/AP_50_95": 0.5, "per_class/new one/AP_50_95": 0.1}
+    assert pair_classes(before, now, "detect") == [
+        Pair("tulips", 0.4, 0.5),
+        Pair("new one", None, 0.1),
+        Pair("roses", 0.2, None),
+    ]
+
+
+def test_drift_tells_what_moved_and_what_the_guard_made_of_it(tmp_path: Path) -> None:
+    keys = ("feature", "reference", "present", "psi", "psi_beyond", "ks", "ks_beyond")
+    values = (
+        ("mean_level", 100.0, 60.0, 0.9, 0.8, 0.5, 0.5),
+        ("ratio", 1.0, 1.0, 0.1, 0.05, 0.1, 0.0),
+        ("sharpness", 9.0, 9.0, 0.0, 0.0, 0.0, 0.0),
+    )
+    rows = [dict(zip(keys, row, strict=True)) for row in values]
+    profile = {"profile": {"pictures": 50}, "reference": {"pictures": 40}, "drift": rows}
+    judge(
+        tmp_path,
+        "download",
+        finding("stable_by_psi", "warning", "drift", feature="mean_level"),
+        finding("categories_as_accepted", "warning", "category_changes", name="lilies"),
+    )
+    (tmp_path / "reports/quality/profile.json").write_text(json.dumps(profile))
+    assert write_drift(tmp_path) == [
+        "50 pictures; the accepted version has 40.",
+        "",
+        "| what moved | median | PSI | KS | guard |",
+        "| --- | --- | --- | --- | --- |",
+        "| mean_level | 100 to 60 | 0.9 | 0.5 | warning |",
+        "| ratio | 1 to 1 | 0.1 | 0.1 | within the limits |",
+        "| lilies |   |   |   | warning |",
+    ]
+    judge(tmp_path, "download")
+    profile["drift"] = rows[2:]
+    (tmp_path / "reports/quality/profile.json").write_text(json.dumps(profile))
+    assert write_drift(tmp_path) == [
+        "50 pictures; the accepted version has 40. Nothing has moved beyond chance."
+    ]
+
+
+def test_the_stage_that_stopped_is_the_one_that_ran_last(project: Any) -> None:
+    assert find_stopped(project.folder) is None
+    project.execute("download")
+    assert find_stopped(project.folder) is None
+    with project.open("train_head") as journal:
+        journal.end("failed", "NotFinite: the loss is nan")
+    assert find_stopped(project.folder) == Stopped("train_head", "NotFinite: the loss is nan", False)
+    write_stopped(project.root, STATE, Stopped("train_head", "NotFinite: the loss is nan", False))
+    text = read(project.root)
+    assert text.startswith("# Retraining 555555555555: stopped in train_head, a stage failed")
+    assert "NotFinite: the loss is nan" in text
+    with project.open("train_head"):
+        pass
+    assert find_stopped(project.folder) == Stopped("train_head", "it was killed", False)
+
+
+def test_the_line_of_a_state_is_its_last() -> None:
+    rows = [
+        "| when | 2 (12345678) | refused |",
+        "| when | 3 (aaaaaaaa) | x |",
+        "| later | 2 (12345678) | promoted |",
+    ]
+    assert find_line("\n".join(["# Ledger (12345678)", *rows]), "12345678" + "0" * 56) == rows[2]
+    assert find_line("# Ledger", "f" * 64) == ""
+
+
+def test_cells_cannot_break_a_table() -> None:
+    assert write_table(["a"], [["x|y\n<b>"], [""]]) == ["| a |", "| --- |", "| x\\|y &lt;b> |", "|   |"]
+    assert say_interval(None, 0.1, 0.2) == "-"
+    assert say_interval(0.5, None, 0.2) == "0.5000"
+    assert say_interval(0.5, 0.25, 0.75) == "0.5000 (0.2500 to 0.7500)"
+
+
+def test_marks_stand_where_the_scores_are() -> None:
+    """The axis 0..1 goes from x 150 to 570: 0.5 is at 360."""
+    drawn = ElementTree.fromstring(
+        draw_pairs([Pair("a & b", None, 0.5, now_ends=(0.25, 0.75))], "old", "new")
+    )
+    (circle,) = drawn.iter(f"{SVG}circle")
+    assert circle.get("cx") == "360.0"
+    (whisker,) = [line for line in drawn.iter(f"{SVG}line") if line.get("stroke-width") == "2"]
+    assert (whisker.get("x1"), whisker.get("x2")) == ("255.0", "465.0")
+    assert "a & b" in [text.text for text in drawn.iter(f"{SVG}text")]
+
+
+def test_a_curve_without_points_is_left_out() -> None:
+    drawn = ElementTree.fromstring(draw_curves("loss", [("head", [(1.0, 2.0), (2.0, 1.0)]), ("none", [])]))
+    assert len(list(drawn.iter(f"{SVG}path"))) == 1
