@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glasshouse.inputs.order import batch_rows, draw_epoch, steps_per_epoch
+from glasshouse.inputs.order import batch_rows, count_passes, draw_epoch, steps_per_epoch
 from glasshouse.inputs.stream import Pictures, TrainingStream, pictures_of
 
 
@@ -79,6 +79,20 @@ def test_even_weights_change_no_byte(weights: np.ndarray | None) -> None:
     assert [digest(batch) for batch in drawn] == [digest(batch) for batch in draw(None, range(5))]
     rows = [batch_rows(10, 4, 7, step, weights).tolist() for step in range(4)]
     assert rows == [[8, 0, 7, 1], [3, 6, 2, 4], [9, 0, 8, 6], [7, 1, 3, 4]]
+
+
+def test_a_small_set_is_shown_several_times_an_epoch() -> None:
+    # 205 pictures of BCCD in an epoch of 1,200: 1200 / 205 = 5.85; 750 flowers: 1.6; 1,200 blooms: once.
+    assert [count_passes(count, 1200) for count in (205, 750, 1200, 5000)] == [6, 2, 1, 1]
+    assert [count_passes(count, 0) for count in (1, 5000)] == [1, 1]
+    once = TrainingStream(pictures(), 4, 1, AUGMENT, lambda epoch: epoch < 1, lambda labels: labels, 114)
+    thrice = replace(once, passes=3)
+    assert (once.steps, thrice.steps) == (2, 6)
+    assert digest(once.draw(1)) == digest(thrice.draw(1))  # the same order and augmentation by the step
+    # Tiles of a batch: more than its pictures where there are mosaics, which stop after the first epoch.
+    assert max(len(thrice.draw(step)[0]) for step in range(2, 6)) > 4
+    assert {len(thrice.draw(step)[0]) for step in range(6, 12)} == {4}
+    assert {len(once.draw(step)[0]) for step in range(2, 6)} == {4}
 
 
 @settings(deadline=None, max_examples=60)

@@ -153,13 +153,14 @@ def test_both_trainings_ask_before_they_start(
     monkeypatch.setattr(memory, "find_free_bytes", lambda: 5_000_000)
     network = build_network(model_params, height_px=32, width_px=32, classes=2)
     common = {"seed": 3, "fill": 114, "checkpoint": None}
+    counts = {"epochs": 1, "epoch_pictures": 0, "batch_size": 4000}
     if stage == "head":
-        options = SimpleNamespace(epochs=1, batch_size=4000, learning_rate=1e-3, features="live", variants=1)
+        options = SimpleNamespace(**counts, learning_rate=1e-3, features="live", variants=1)
         train = partial(module.train_head, network, squares, options, ranges, **common)
     else:
         tune = {"unfreeze_from": "all", "batch_norm": "train", "warmup_epochs": 0, "weight_decay": 0.0}
         more = {"clip_norm": 1.0, "ema_epochs": 0.0, "validate_every": 1, "sizes_px": (64,)}
-        options = SimpleNamespace(epochs=1, batch_size=4000, learning_rate=1e-3, **tune, **more)
+        options = SimpleNamespace(**counts, learning_rate=1e-3, **tune, **more)
         train = partial(
             module.fine_tune, network, squares, options, ranges, **common, validate=lambda: {"score": 0.5}
         )

@@ -22,6 +22,7 @@ TUNE: Any = SimpleNamespace(
     learning_rate=2e-2,
     unfreeze_from="all",
     batch_norm="train",
+    epoch_pictures=0,
     warmup_epochs=0,
     weight_decay=0.01,
     clip_norm=10.0,

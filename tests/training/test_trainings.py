@@ -15,13 +15,16 @@ import pytest
 from glasshouse.inputs.stream import Pictures
 from glasshouse.training.checkpoints import Checkpoint
 
-HEAD: Any = SimpleNamespace(epochs=3, batch_size=4, learning_rate=2e-3, features="cached", variants=2)
+HEAD: Any = SimpleNamespace(
+    epochs=3, epoch_pictures=0, batch_size=4, learning_rate=2e-3, features="cached", variants=2
+)
 TUNE: Any = SimpleNamespace(
     epochs=3,
     batch_size=4,
     learning_rate=1e-3,
     unfreeze_from="all",
     batch_norm="train",
+    epoch_pictures=0,
     warmup_epochs=1,
     weight_decay=0.01,
     clip_norm=10.0,

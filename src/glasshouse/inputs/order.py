@@ -15,6 +15,15 @@ def steps_per_epoch(pictures: int, batch_size: int) -> int:
     return max(pictures // batch_size, 1)
 
 
+def count_passes(pictures: int, epoch_pictures: int) -> int:
+    """How often an epoch of about `epoch_pictures` shows each of `pictures`; at least once.
+
+    Schedules count in epochs. What is right for a thousand pictures is a handful of steps on a hundred, after
+    which a network has hardly begun.
+    """
+    return max(round(epoch_pictures / pictures), 1)
+
+
 def draw_epoch(
     pictures: int, seed: int, epoch: int, weights: NDArray[np.float64] | None = None
 ) -> NDArray[np.int64]:

@@ -100,7 +100,7 @@ class TrainingStream:
     composed: whether an epoch, from 0, has mosaics, mixtures and pasted objects; None for never.  encode: the
     head's, from a batch of labels to targets.  fill: level, 0..255, of what lies outside a moved picture.
     sizes: (height, width) px among which each batch's is drawn, with the head's encoding at that size; none
-    for the pictures' own.
+    for the pictures' own.  passes: how often an epoch shows the pictures.
     """
 
     pictures: Pictures
@@ -111,11 +111,12 @@ class TrainingStream:
     encode: Encode
     fill: float
     sizes: tuple[tuple[tuple[int, int], Encode], ...] = ()
+    passes: int = 1
 
     @property
     def steps(self) -> int:
         """Batches in an epoch."""
-        return steps_per_epoch(len(self.pictures), self.batch_size)
+        return self.passes * steps_per_epoch(len(self.pictures), self.batch_size)
 
     def choose_size(self, step: int) -> int:
         """Which of `sizes` batch `step` has."""
@@ -133,7 +134,8 @@ class TrainingStream:
         composed = self.composed is not None and self.composed(epoch)
         plan = draw_plan(rng, rows, len(pictures), pictures.size, self.augment, composed=composed)
         if are_uneven(pictures.weights):
-            plan = weigh_partners(plan, draw_epoch(len(pictures), self.seed, epoch, pictures.weights))
+            order = draw_epoch(len(pictures), self.seed, step * self.passes // self.steps, pictures.weights)
+            plan = weigh_partners(plan, order)
         plan = self._fit(plan, step)
         seen, pasted = self._find_seen(plan), tuple[NDArray[Any], ...]()
         if self.composed and self.augment.copy_paste:

@@ -80,6 +80,7 @@ class TrainHead(Strict):
     """Training of the neck and head on the frozen backbone."""
 
     epochs: Count
+    epoch_pictures: CountOrNone
     batch_size: Count
     learning_rate: Positive
     features: Literal["cached", "live"]
@@ -90,6 +91,7 @@ class FineTune(Strict):
     """Training of all layers from `unfreeze_from` upward."""
 
     epochs: Count
+    epoch_pictures: CountOrNone
     batch_size: Count
     learning_rate: Positive
     unfreeze_from: Text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from glasshouse.inputs.order import count_passes
 from glasshouse.inputs.stream import Pictures, TrainingStream, may_compose
 from glasshouse.models.contracts import Head
 from glasshouse.models.network import Network, freeze
@@ -91,7 +92,8 @@ def build_stream(
 
     sizes = tuple((size, head.encode) for size, head in heads.items())
     encode = network.head.encode
-    return TrainingStream(pictures, params.batch_size, seed, augment, composed, encode, fill, sizes)
+    passes = count_passes(len(pictures), params.epoch_pictures)
+    return TrainingStream(pictures, params.batch_size, seed, augment, composed, encode, fill, sizes, passes)
 
 
 def schedule(params: FineTune, steps: int) -> Any:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from glasshouse.inputs.features import cache_features
+from glasshouse.inputs.order import count_passes
 from glasshouse.inputs.stream import Pictures, TrainingStream, may_compose
 from glasshouse.models.network import Network, freeze
 from glasshouse.params import Augment, TrainHead
@@ -54,7 +55,8 @@ def train_head(
     """
     freeze(network, None)
     may_compose(pictures, network.head, augment)  # what would stop the fine-tuning stops here already
-    live = TrainingStream(pictures, params.batch_size, seed, augment, None, network.head.encode, fill)
+    passes, encode = count_passes(len(pictures), params.epoch_pictures), network.head.encode
+    live = TrainingStream(pictures, params.batch_size, seed, augment, None, encode, fill, passes=passes)
     steps, model = live.steps, network.full
     stream: Callable[[int, int], Any] = live
     if params.features == "cached":
