@@ -64,7 +64,7 @@ def test_dvc_takes_the_digest_of_the_rest(project: Path) -> None:
 
 
 def test_what_dvc_cannot_pass_over_is_an_error(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for path in ("gone", str(project.parent / "outside")):
+    for path in ("gone", str(project.parent / f"outside of {project.name}")):
         (project / "params.yaml").write_text(f"dataset: {{path: {path}}}\n")
         place = project / path
         if path != "gone":

@@ -31,7 +31,7 @@ def build(tag: str, backwards: bool, share: bool) -> Any:
         ],
         [
             helper.make_tensor_value_info(f"{tag}stay", TensorProto.BOOL, []),
-            helper.make_tensor_value_info(f"{tag}new", TensorProto.FLOAT, None),
+            helper.make_tensor_value_info(f"{tag}new", TensorProto.FLOAT, [f"unk__{ord(tag[0])}"]),
         ],
     )
     constants = [

@@ -158,7 +158,7 @@ quick, told = Predictor.predict_prepared, []
 def slow(self, batch, score):
     told.append(1)
     if len(told) > 6:
-        time.sleep(0.3)
+        time.sleep(60)  # the signal comes in here, however late a busy machine sends it
     return quick(self, batch, score)
 Predictor.predict_prepared = slow
 raise SystemExit(main(sys.argv[1:]))

@@ -21,7 +21,8 @@ class Ended:
 
     Args:
         status: 0 for well, the exit status, or minus the number of the signal that killed it.
-        peak_bytes: resident memory of the largest process that it was or had waited for.
+        peak_bytes: resident memory of the largest process that it was or had waited for; on Linux at least
+            that of the one which started it: until its own program is loaded, that one's memory counts.
         seconds: wall time.
     """
 

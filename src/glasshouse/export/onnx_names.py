@@ -46,9 +46,17 @@ def rewrite_graph(graph: Any, names: dict[str, str], prefix: str) -> None:
         _replace(node.attribute, attributes)
     for value in (*graph.input, *graph.output):
         value.name = names[value.name]
+        name_unknown_sides(value)
     _replace(graph.node, nodes)
     _replace(graph.initializer, constants)
     _replace(graph.value_info, [])
+
+
+def name_unknown_sides(value: Any) -> None:
+    """Sides of unknown length are called by a counter of the whole process: here by value and place."""
+    for place, side in enumerate(value.type.tensor_type.shape.dim):
+        if side.dim_param.startswith("unk__"):
+            side.dim_param = f"{value.name}.{place}"
 
 
 def rewrite_nested(graph: Any, names: dict[str, str], prefix: str) -> None:
