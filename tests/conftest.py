@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -21,6 +22,10 @@ from glasshouse.journal.journal import Journal, state_folder
 from glasshouse.journal.page import write_page
 from glasshouse.journal.pipeline import look_up, read_pipeline, read_yaml
 from glasshouse.journal.state import read_state
+
+# What a script starts in the background ignores SIGINT, and so would all that a test starts and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same cases on every machine and run, however slow: a chance find must not turn away a change that did
 # not cause it. `pytest --hypothesis-profile=explore` looks for new ones.
