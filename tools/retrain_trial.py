@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from kills import count_saved, last_execution, list_journals, say_resumed
-from project_copy import ProjectCopy, TrialFailure, stages_run
+from project_copy import DVC, ProjectCopy, TrialFailure, stages_run
 from retrain_kills import find_newest, kill
 from retrain_world import MODEL, RETRAIN, Server, Trial, World, fail, fill, say_last, succeed
 
@@ -169,6 +169,7 @@ def merged(_trial: Trial, world: World, _server: Server) -> Iterator[str]:
     if stages_run(said) or "is in HEAD" not in said:
         raise TrialFailure(f"a clone of the merged change must have nothing to do:\n{said}")
     yield f"in a fresh clone: {say_last(said, 'nothing new')}"
+    clone.copy.run(*DVC, "pull")
     if ran := stages_run(clone.copy.repro(**clone.environment())):
         raise TrialFailure(f"in the clone `dvc repro` ran {', '.join(ran)}")
     told = clone.glasshouse("lineage", f"models:/{MODEL}@champion")

@@ -73,10 +73,12 @@ def test_it_waits_as_accept_would_write_it(root: Path) -> None:
     assert read_waiting(root) is None
 
 
-def test_it_is_taken_up_whole_also_after_a_kill(root: Path) -> None:
+@pytest.mark.parametrize("moved", [(), (SPLITS,), (SPLITS, PROFILE)])
+def test_it_is_taken_up_whole_also_after_a_kill(moved: tuple[Path, ...], root: Path) -> None:
     accept_later(root, "a" * 64)
     wanted = {path: (root / WAITING / path.name).read_bytes() for path in (PROFILE, SPLITS)}
-    (root / WAITING / SPLITS.name).replace(root / SPLITS)  # killed after the first file
+    for path in moved:  # by a run that was killed then
+        (root / WAITING / path.name).replace(root / path)
     take_up(root)
     assert {path: (root / path).read_bytes() for path in (PROFILE, SPLITS)} == wanted
     assert not (root / WAITING).exists()

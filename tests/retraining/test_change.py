@@ -88,6 +88,14 @@ def test_what_another_machine_sent_meanwhile_stands(desk: Any, change: Change) -
         change.send()
 
 
+def test_a_killed_git_does_not_lock_the_branch_for_ever(desk: Any, change: Change) -> None:
+    desk.project.write(f".git/{change.ref}.lock", "")
+    index = (desk.root / ".git/index").read_bytes()
+    commit = change.keep_results(change.keep_inputs([]), write_results(desk), "Retraining")
+    assert desk.git("rev-parse", change.branch) == commit
+    assert (desk.root / ".git/index").read_bytes() == index
+
+
 def test_a_branch_that_somebody_has_checked_out_is_not_moved(desk: Any, change: Change) -> None:
     desk.git("checkout", "--quiet", "-b", change.branch)
     with pytest.raises(ProgramFailed, match="cannot force update the branch"):

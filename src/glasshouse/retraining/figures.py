@@ -48,7 +48,7 @@ def draw_curves(title: str, curves: Sequence[tuple[str, Sequence[tuple[float, fl
     lines = [Line(name, tuple(points)) for name, points in curves if points]
     chart = line_chart(lines, title, "epoch", title)
     floor = HEIGHT - BOTTOM
-    parts = [_text(LEFT, TOP + 8, title, INK, "start")]
+    parts = [_text(WIDTH - RIGHT, TOP + 4, title, INK, "end")]
     for y, words in chart.y_ticks:
         parts.append(_line(LEFT, y, WIDTH - RIGHT, y, EDGE, 0.8))
         parts.append(_text(LEFT - 6, y + 4, words, QUIET, "end"))

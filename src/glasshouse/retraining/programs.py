@@ -12,7 +12,8 @@ from pathlib import Path
 
 PATIENCE_SECONDS = 3.0  # a terminal tells Ctrl-C to all its programs; after that they are told once more
 SHOWN_REASON = 300  # characters of what a program said
-NO_QUESTIONS = {"GIT_TERMINAL_PROMPT": "0", "GH_PROMPT_DISABLED": "1"}
+# No questions, and no refreshing of the user's index in passing: killed, git would leave it locked.
+SETTINGS = {"GIT_TERMINAL_PROMPT": "0", "GH_PROMPT_DISABLED": "1", "GIT_OPTIONAL_LOCKS": "0"}
 NOISE = ("Having any troubles?", "hint:", "To ", "Please make sure", "and the repository exists")
 
 
@@ -36,7 +37,7 @@ def attempt(
     return subprocess.run(
         [_locate(words[0]), *words[1:]],
         cwd=root,
-        env={**os.environ, **NO_QUESTIONS, **(environment or {})},
+        env={**os.environ, **SETTINGS, **(environment or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -65,7 +66,7 @@ def show(root: Path, *words: str, keep_open: Sequence[int] = ()) -> int:
     process = subprocess.Popen(
         [_locate(words[0]), *words[1:]],
         cwd=root,
-        env={**os.environ, **NO_QUESTIONS},
+        env={**os.environ, **SETTINGS},
         stdin=subprocess.DEVNULL,
         pass_fds=tuple(keep_open),
     )

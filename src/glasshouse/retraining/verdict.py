@@ -79,18 +79,19 @@ def take_verdict(root: Path, store: Store) -> Verdict:
     if version is None:
         raise RegistryFault(f"{registry.name} lacks state {state[:12]}: its version was deleted meanwhile.")
     tags = {key.removeprefix(TAG): value for key, value in version.tags.items() if key.startswith(TAG)}
+    line = find_line(read_ledger(root), state)
     against = registry.read(tags["against"]) if tags.get("against") else None
     return Verdict(
         model=registry.name,
         number=version.number,
         is_champion=decision.promoted or decision.challenger == decision.champion,
         outcome=tags.get("outcome") or f"{decision.verdict}: {decision.outcome}",
-        why="; ".join([tags.get("why") or decision.reasons[0].sentence, *decision.notes]),
+        why=read_why(line) or "; ".join([*(each.sentence for each in decision.reasons), *decision.notes]),
         metric=metric,
         against=tags.get("against", ""),
         gain={key: float(tags[key]) for key in GAIN if key in tags},
         before=read_scores(registry, against) if against else {},
-        line=find_line(read_ledger(root), state),
+        line=line,
     )
 
 
@@ -112,3 +113,9 @@ def find_line(ledger: str, state: str) -> str:
     """The last row of the ledger on a state, "" where there is none."""
     rows = [row for row in ledger.splitlines() if f"({state[:8]})" in row and row.startswith("| ")]
     return rows[-1] if rows else ""
+
+
+def read_why(line: str) -> str:
+    """The reasons and notes in a row of the ledger: its last cell but the id."""
+    cells = line.rstrip(" |").split(" | ")
+    return cells[-2] if len(cells) > 2 else ""

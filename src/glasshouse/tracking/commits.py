@@ -23,6 +23,9 @@ def find_commit(root: Path, state: str) -> tuple[str, bool]:
     """
     branch = f"refs/heads/{name_branch(state)}"
     for place in ("HEAD", branch):
-        if ask_git(root, "diff", "--name-only", place, "--", ".", *WRITTEN_LATER) == "":
+        if (
+            ask_git(root, "--no-optional-locks", "diff", "--name-only", place, "--", ".", *WRITTEN_LATER)
+            == ""
+        ):
             return ask_git(root, "rev-parse", f"{place}^{{commit}}") or "", True
     return read_commit(root) or "", False
