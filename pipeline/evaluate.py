@@ -23,9 +23,10 @@ def main() -> None:
             from glasshouse.training.runtime import prepare_runtime
 
             prepare_runtime(run.params.seed)
+            from glasshouse.evaluation.explained import Explainer
             from glasshouse.evaluation.originals import picture_reader
             from glasshouse.evaluation.report import write_report
-            from glasshouse.evaluation.splits import gather_tables, predict_splits
+            from glasshouse.evaluation.splits import compile_network, gather_tables, predict_splits
             from glasshouse.inputs.prepared import open_prepared
             from glasshouse.quality.suites.evaluate import flatten_metrics
             from glasshouse.tables.raw import read_raw
@@ -34,7 +35,8 @@ def main() -> None:
         splits = {name: open_prepared(PREPARED, name) for name in ("valid", "test")}
         with run.phase("work"):
             network = open_network(params.model, splits["test"], NETWORK)
-            tables = predict_splits(network, splits, raw, params.model.task, params.evaluate)
+            predict = compile_network(network, params.evaluate)
+            tables = predict_splits(predict, network, splits, raw, params)
         with run.phase("report"):
             metrics = write_report(
                 OUT,
@@ -52,6 +54,9 @@ def main() -> None:
                 bootstrap_rounds=params.evaluate.bootstrap_rounds,
                 seed=params.seed,
                 priors=network.priors,
+                explain=Explainer(
+                    predict, splits["test"], pictures=params.evaluate.explained_pictures, seed=params.seed
+                ).draw,
             )
         run.metrics(metrics)
         run.guard({**flatten_metrics(metrics), **gather_tables(tables, splits), "objects": raw.objects})

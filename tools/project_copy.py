@@ -36,6 +36,7 @@ TINY: dict[str, Any] = {
     "augment.mosaic_off_epochs": 1,
     "evaluate.bootstrap_rounds": 50,
     "evaluate.gallery_pictures": 4,
+    "evaluate.explained_pictures": 1,
     "export.calibration_pictures": 8,
     "export.latency_runs": 2,
 }

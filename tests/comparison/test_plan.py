@@ -42,6 +42,9 @@ def test_every_entry_has_a_params_file_of_its_own(root: Path) -> None:
     assert len({entry.folder for entry in plan.entries}) == 4
     last = plan.entries[-1]
     assert (last.params.seed, last.params.model.seed, last.params.export.formats) == (9, 1, ("saved_model",))
+    assert last.params.evaluate.explained_pictures == 0
+    kept = make(root, Asked("csp_compact"), changes={"evaluate.explained_pictures": 3}).entries[0]
+    assert kept.params.evaluate.explained_pictures == 3
     assert last.params.model.backbone.model_dump() == {
         "name": "mobilenet_v2",
         "weights": "none",

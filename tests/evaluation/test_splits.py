@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from glasshouse.evaluation.results import SplitTables
-from glasshouse.evaluation.splits import gather_tables, predict_splits
+from glasshouse.evaluation.splits import compile_network, gather_tables, predict_splits
 from glasshouse.evaluation.validate import make_validator, score_split
 from glasshouse.inputs.prepared import Prepared
 from glasshouse.inputs.resize import resize_picture
@@ -61,6 +61,12 @@ def build(task: str) -> Any:
     return build_network(model, height_px=SIDE, width_px=SIDE, classes=2)
 
 
+def predict(task: str, splits: dict[str, Prepared], raw: Raw) -> dict[str, SplitTables]:
+    network = build(task)
+    params = SimpleNamespace(model=SimpleNamespace(task=task), evaluate=SETTINGS)
+    return predict_splits(compile_network(network, SETTINGS), network, splits, raw, params)
+
+
 @pytest.fixture(scope="module")
 def raw() -> Raw:
     images = [
@@ -100,12 +106,12 @@ def splits(raw: Raw) -> dict[str, Prepared]:
 
 @pytest.fixture(scope="module")
 def detected(raw: Raw, splits: dict[str, Prepared]) -> dict[str, SplitTables]:
-    return predict_splits(build("detect"), splits, raw, "detect", SETTINGS)
+    return predict("detect", splits, raw)
 
 
 @pytest.fixture(scope="module")
 def classified(raw: Raw, splits: dict[str, Prepared]) -> dict[str, SplitTables]:
-    return predict_splits(build("classify"), splits, raw, "classify", SETTINGS)
+    return predict("classify", splits, raw)
 
 
 def test_truth_and_predictions_are_of_the_splits_own_pictures(
@@ -131,7 +137,7 @@ def test_objects_that_are_no_target_are_counted(
     part = splits["test"]
     twice = part.objects.assign(object_id=part.objects["object_id"] + 1)
     crowded = dataclasses.replace(part, objects=pd.concat([part.objects, twice], ignore_index=True))
-    tables = predict_splits(build("localize"), {"test": crowded}, raw, "localize", SETTINGS)["test"]
+    tables = predict("localize", {"test": crowded}, raw)["test"]
     assert tables.without_target == 2  # the second object of each of two pictures
     # One box a picture, told for each of the two classes.
     assert tables.predictions.groupby("image_id").size().tolist() == [2, 2]

@@ -10,15 +10,7 @@ from PIL import Image
 
 import glasshouse
 from glasshouse.cli import main
-from glasshouse.inputs.recipe import Recipe
-from glasshouse.inputs.resize import resize_picture
-from glasshouse.prediction.explaining import (
-    Explanation,
-    colour_levels,
-    draw_explanations,
-    explain,
-    return_map,
-)
+from glasshouse.prediction.explaining import Explanation, draw_explanations, explain
 from glasshouse.prediction.result import Prediction
 
 
@@ -60,26 +52,6 @@ def test_a_classifier_is_explained_too(class_network: Path, pixels: np.ndarray) 
 
 def test_where_nothing_is_found_nothing_is_explained(upper_left: Path) -> None:
     assert explain(glasshouse.load(upper_left), np.zeros((40, 40, 3), np.uint8)) == []
-
-
-@pytest.mark.parametrize("method", ["letterbox", "crop", "stretch"])
-def test_a_map_comes_back_where_the_pixels_were(method: str) -> None:
-    """A picture's own levels, prepared and returned as a map, are the picture again (smooth, so but little
-    is lost); what was cropped away is 0."""
-    down, across = np.mgrid[0:80, 0:200]
-    levels = 128 + 60 * np.sin(across / 25) * np.cos(down / 20)
-    recipe = Recipe("detect", ("a",), 160, 160, method, 0)
-    prepared, transform = resize_picture(np.repeat(levels[..., None], 3, -1).round().astype(np.uint8), recipe)
-    back = return_map(prepared[..., 0].astype(np.float64), transform, (80, 200))
-    inside = slice(63, 137) if method == "crop" else slice(3, 197)
-    np.testing.assert_allclose(back[3:77, inside], levels[3:77, inside], atol=3)
-    if method == "crop":
-        assert not back[:, :58].any()
-
-
-def test_the_ramp_is_lighter_with_every_step() -> None:
-    levels = colour_levels(np.linspace(0, 1, 101, dtype=np.float32)[None])
-    assert (np.diff(levels[0] @ [0.299, 0.587, 0.114]) > 0).all()
 
 
 def test_panels_stand_side_by_side_and_are_bounded() -> None:

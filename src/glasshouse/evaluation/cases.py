@@ -17,11 +17,20 @@ Kind = Literal["right", "wrong", "truth", "missed", "crowd"]
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One box to draw. box_xywh_px in pixels of the original picture; None = the whole picture."""
+    """One box to draw.
+
+    Attributes:
+        kind, text: how it is drawn, and the words at it.
+        box_xywh_px: in pixels of the original picture; None = the whole picture.
+        answer: class index that the network answered; None for what is the truth's.
+        score: of the answer, 0..1.
+    """
 
     kind: Kind
     text: str
     box_xywh_px: tuple[float, float, float, float] | None
+    answer: int | None = None
+    score: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,7 @@ def _detection_marks(shown: CocoArrays, pairs: Pairs) -> list[Mark]:
             actual = shown.objects.category_ids[pairs.object_of[row]]
             kind = "right" if actual == category else "wrong"
             text += "" if actual == category else f", is {shown.categories[int(actual)]}"
-        marks.append(Mark(kind, text, _box(detections.boxes_xywh_px[row])))
+        marks.append(Mark(kind, text, _box(detections.boxes_xywh_px[row]), int(category) - 1, float(score)))
     return marks
 
 
@@ -104,7 +113,8 @@ def classification_cases(
             "" if is_right else f", is {names[label]}"
         )
         badness = 0.0 if is_right else 1.0 - float(probabilities[row, label])
-        mark = Mark("right" if is_right else "wrong", words, None)
+        score = float(probabilities[row, guess])
+        mark = Mark("right" if is_right else "wrong", words, None, guess, score)
         cases.append(Case(int(image_id), str(file_name), badness, words, (mark,)))
     return cases
 

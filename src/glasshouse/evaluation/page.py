@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from glasshouse.evaluation.figures import Chart, Line, line_chart
 from glasshouse.evaluation.gallery import COLOURS, data_uri
 from glasshouse.evaluation.histories import History, learning_charts
 from glasshouse.evaluation.results import SplitResult
+from glasshouse.evaluation.saliency import MASKS
 from glasshouse.metrics.bootstrap import mean_known
 from glasshouse.metrics.detection import RECALL_THRESHOLDS
 from glasshouse.quality.page.environment import open_templates
@@ -80,10 +81,11 @@ COUNTS = {
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """Drawn pictures: those where it fails, worst first, and typical ones."""
+    """Drawn pictures: those where it fails, worst first, typical ones, and where the network looked."""
 
     worst: list[tuple[Case, Image.Image]]
     typical: list[tuple[Case, Image.Image]]
+    explained: list[tuple[Case, Image.Image]] = field(default_factory=list)
 
     def all(self) -> list[tuple[Case, Image.Image]]:
         """Worst, then typical."""
@@ -123,6 +125,8 @@ def render_page(
         curves=precision_recall_chart(results[final]),
         learning=[*charts, *learning_charts(histories)],
         error_rows=error_rows(metrics[final].get("errors", {})),
+        explained=_tiles(gallery.explained),
+        masks=MASKS,
         sections=[("Where it fails", _tiles(gallery.worst)), ("Typical pictures", _tiles(gallery.typical))],
         colours={kind: "#{:02x}{:02x}{:02x}".format(*colour) for kind, colour in COLOURS.items()},
         gallery_score=gallery_score,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from glasshouse.evaluation.anchors import anchor_rows
-from glasshouse.evaluation.cases import choose_cases
+from glasshouse.evaluation.cases import Case, choose_cases
 from glasshouse.evaluation.coco_files import write_coco_files
 from glasshouse.evaluation.diagnosis import Calibration, calibrate, reliability_chart, threshold_chart
 from glasshouse.evaluation.figures import Chart
@@ -21,13 +22,16 @@ from glasshouse.evaluation.page import Gallery, render_page
 from glasshouse.evaluation.plots import write_curves, write_plots
 from glasshouse.evaluation.results import SplitResult, SplitTables, evaluate_split
 
+ReadPicture = Callable[[int], NDArray[np.uint8]]
+Explain = Callable[[Sequence[Case], ReadPicture], list[tuple[Case, Image.Image]]]
+
 
 def write_report(
     folder: Path,
     task: str,
     splits: Mapping[str, SplitTables],
     histories: Mapping[str, History],
-    read_picture: Callable[[int], NDArray[np.uint8]],
+    read_picture: ReadPicture,
     *,
     model: Mapping[str, str],
     gallery_score: float,
@@ -35,6 +39,7 @@ def write_report(
     bootstrap_rounds: int,
     seed: int,
     priors: Mapping[str, Any] | None = None,
+    explain: Explain | None = None,
 ) -> dict[str, Any]:
     """Score every split and write all files of the evaluate stage.
 
@@ -50,6 +55,8 @@ def write_report(
         gallery_pictures: how many pictures to show.
         bootstrap_rounds, seed: of the intervals.
         priors: what the head took from the training boxes (its anchors); None for nothing.
+        explain: draws where the network looked in the most telling of the last split's cases, and says how
+            many; None for no such pictures.
 
     Returns:
         What stands in `metrics.json`: split -> scores.
@@ -72,7 +79,7 @@ def write_report(
     if priors is not None:
         write_rows(folder / "anchors.json", anchor_rows(priors))
     final = list(results)[-1]
-    gallery = draw_gallery(results[final], read_picture, gallery_pictures)
+    gallery = draw_gallery(results[final], read_picture, gallery_pictures, explain)
     (folder / "gallery.jpg").write_bytes(jpeg_bytes(contact_sheet([image for _, image in gallery.all()])))
     charts = draw_charts(results[final], calibrations.get(final))
     page = render_page(task, results, metrics, histories, gallery, model, gallery_score, charts, priors)
@@ -118,11 +125,15 @@ def classified_rows(tables: SplitTables) -> list[dict[str, Any]]:
 
 
 def draw_gallery(
-    result: SplitResult, read_picture: Callable[[int], NDArray[np.uint8]], pictures: int
+    result: SplitResult,
+    read_picture: ReadPicture,
+    pictures: int,
+    explain: Explain | None = None,
 ) -> Gallery:
-    """The worst and some typical pictures of a split, drawn."""
+    """The worst and some typical pictures of a split, drawn, and where the network looked in some of them."""
     worst, typical = choose_cases(result.cases, pictures)
     return Gallery(
         worst=[(case, draw_case(read_picture(case.image_id), case)) for case in worst],
         typical=[(case, draw_case(read_picture(case.image_id), case)) for case in typical],
+        explained=explain([*worst, *typical], read_picture) if explain is not None else [],
     )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from glasshouse.evaluation.predict import compile_predict, predict_classes, predict_objects
+from glasshouse.evaluation.predict import Predict, compile_predict, predict_classes, predict_objects
 from glasshouse.evaluation.results import SplitTables
 from glasshouse.inputs.prepared import Prepared
 from glasshouse.models.inference import build_inference
@@ -18,23 +18,27 @@ from glasshouse.tables.schema import BOX_COLUMNS
 
 
 def predict_splits(
-    network: Network, splits: Mapping[str, Prepared], raw: Raw, task: str, evaluate: Any
+    predict: Predict,
+    network: Network,
+    splits: Mapping[str, Prepared],
+    raw: Raw,
+    params: Any,
 ) -> dict[str, SplitTables]:
     """Run the network over whole splits.
 
     Args:
+        predict: of `compile_network` on the network.
         network: trained.
         splits: by name.
         raw: truth, in pixels of the original pictures.
-        task: detect, localize or classify.
-        evaluate: the block of the parameters.
+        params: all parameters; `model.task` and `evaluate.batch_size` are read.
     """
-    predict = compile_predict(build_inference(network, evaluate))
+    task, batch_size = params.model.task, params.evaluate.batch_size
 
     def run(prepared: Prepared) -> pd.DataFrame:
         if task != "classify":
-            return predict_objects(predict, prepared, evaluate.batch_size)
-        rows = predict_classes(predict, prepared, evaluate.batch_size).tolist()
+            return predict_objects(predict, prepared, batch_size)
+        rows = predict_classes(predict, prepared, batch_size).tolist()
         return pd.DataFrame({"image_id": prepared.images["image_id"].to_numpy(), "probabilities": rows})
 
     return {
@@ -48,6 +52,11 @@ def predict_splits(
         )
         for name, part in splits.items()
     }
+
+
+def compile_network(network: Network, evaluate: Any) -> Predict:
+    """Decoded and suppressed predictions of a network, by the block `evaluate` of the parameters."""
+    return compile_predict(build_inference(network, evaluate))
 
 
 def count_lost(network: Network, prepared: Prepared) -> int | None:

@@ -133,6 +133,7 @@ class Evaluate(Strict):
     bootstrap_rounds: Annotated[int, Field(ge=20, le=100_000)]
     gallery_pictures: CountOrNone
     gallery_score: Share
+    explained_pictures: CountOrNone
 
 
 class Export(Strict):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from glasshouse.evaluation.heat import paint_saliency, return_map
 from glasshouse.evaluation.saliency import MASKS, Target, map_saliency
 from glasshouse.inputs.resize import Transform
 from glasshouse.prediction.batch import Draw, write_whole
@@ -20,9 +21,6 @@ EXPLAINED = "explained"
 MOST_OBJECTS = 3  # a picture, the best ones
 LONG_SIDE_PX = 640  # of one panel; larger pictures are reduced to it
 GAP_PX = 4
-# Black, violet, orange, pale yellow: each step is lighter, so the map reads in grey as well.
-RAMP = np.array([(0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)], np.float64)
-STRENGTH = 0.75  # of the colours over the picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +70,6 @@ def explain(
     ]
 
 
-def return_map(
-    saliency: NDArray[np.float64], transform: Transform, size: tuple[int, int]
-) -> NDArray[np.float32]:
-    """A map of prepared pixels over the original picture (height, width); 0 where that was cropped away."""
-    affine = (transform.scale_x, 0.0, transform.offset_x_px, 0.0, transform.scale_y, transform.offset_y_px)
-    image = Image.fromarray(saliency.astype(np.float32))
-    moved = image.transform(
-        (size[1], size[0]), Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR, fillcolor=0
-    )
-    return np.asarray(moved)
-
-
 def draw_explanations(pixels_rgb: NDArray[np.uint8], explanations: list[Explanation]) -> Image.Image:
     """The maps over the picture in grey, side by side, each with the box that it explains."""
     panels = [draw_explanation(pixels_rgb, each) for each in explanations]
@@ -102,21 +88,12 @@ def draw_explanation(pixels_rgb: NDArray[np.uint8], explanation: Explanation) ->
     scale = min(1.0, LONG_SIDE_PX / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     picture = Image.fromarray(pixels_rgb).resize(size, Image.Resampling.BOX)
-    grey = np.asarray(picture.convert("L"), np.float64)[..., None]
     saliency = np.asarray(Image.fromarray(explanation.saliency).resize(size, Image.Resampling.BILINEAR))
-    share = STRENGTH * saliency[..., None]
-    levels = grey * (1 - share) * 0.8 + colour_levels(saliency) * share
-    seen, found = levels.round().astype(np.uint8), explanation.prediction
+    seen, found = paint_saliency(np.asarray(picture), saliency), explanation.prediction
     boxes = None if found.boxes_xyxy_px is None else found.boxes_xyxy_px * scale
     return draw_prediction(
         seen, Prediction(boxes, found.scores, found.labels, found.names, (size[1], size[0]))
     )
-
-
-def colour_levels(saliency: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(H, W) in 0..1 to RGB levels (H, W, 3) along RAMP."""
-    steps = np.linspace(0, 1, len(RAMP))
-    return np.stack([np.interp(saliency, steps, RAMP[:, channel]) for channel in range(3)], -1)
 
 
 def write_explained(predictor: Predictor, out: Path, draw: Draw | None) -> Draw:
