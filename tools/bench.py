@@ -22,6 +22,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 ROUNDS = 5
+PREDICTED = 800  # pictures
 Row = tuple[str, float, str, float, str]  # what, its figure, the peer, its figure, unit
 
 
@@ -170,11 +171,68 @@ def bench_start() -> list[Row]:
     return rows
 
 
+def bench_predict() -> list[Row]:
+    """Pictures a second of `glasshouse predict` on files, against bare inference of the same export on arrays
+    that lie ready in memory, in its fastest batch size and with all threads."""
+    import numpy as np
+
+    from glasshouse.prediction.batch import predict_files, write_drawn
+    from glasshouse.prediction.files import list_pictures
+    from glasshouse.prediction.predictor import BATCH, SCORE
+    from glasshouse.prediction.tables import choose_formats, open_tables
+    from glasshouse.tracking.loading import load
+
+    model = str(ROOT / "exports" / "model.onnx")
+    ours, bare = load(model, threads=1), load(model)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        count = write_pictures(folder / "in", PREDICTED)
+        files = list_pictures([folder / "in"]).pictures
+        ready = np.stack([ours.prepare(file.path).pixels_rgb for file in files]).astype(np.float32)
+
+        def predict(draw: bool) -> float:
+            out = folder / "out"
+            shutil.rmtree(out, ignore_errors=True)
+            start = time.perf_counter()
+            tables = open_tables(choose_formats(None, ours.recipe), out, ours.recipe)
+            predict_files(ours, files, tables, out, score=SCORE, draw=write_drawn(out) if draw else None)
+            return (time.perf_counter() - start) / count
+
+        def infer(batch: int) -> float:
+            start = time.perf_counter()
+            for first in range(0, count, batch):
+                bare.run(ready[first : first + batch])
+            return (time.perf_counter() - start) / count
+
+        batch = min((1, BATCH, 32, 64), key=lambda size: min(infer(size) for _ in range(2)))
+        rows: list[Row] = []
+        for what, draw in (("with drawings", True), ("tables only", False)):
+            mine, theirs = in_turns(lambda draw=draw: predict(draw), lambda: infer(batch))
+            rows.append((f"predict files, {what}", 1 / mine, f"bare, batch {batch}", 1 / theirs, "/s"))
+    return rows
+
+
+def write_pictures(folder: Path, count: int) -> int:
+    """The first encoded pictures of data/raw as files; how many there are."""
+    import pyarrow.parquet as pq
+
+    from glasshouse.tables.raw import list_shards
+
+    folder.mkdir()
+    written = 0
+    for shard in list_shards(ROOT / "data" / "raw"):
+        for row in pq.read_table(shard, columns=["file_name", "picture"]).to_pylist()[: count - written]:
+            (folder / f"{written:05}{Path(row['file_name']).suffix}").write_bytes(row["picture"])
+            written += 1
+    return written
+
+
 BENCHES: dict[str, Callable[[], list[Row]]] = {
     "noop": bench_noop,
     "start": bench_start,
     "metrics": bench_metrics,
     "head": bench_head,
+    "predict": bench_predict,
 }
 
 

@@ -152,6 +152,26 @@ def test_weights_go_into_the_same_architecture_only(build: Any, tmp_path: Path) 
         load_weights_into(saved, tmp_path / "missing.keras")
 
 
+def test_random_states_of_dropout_are_not_asked_for(tmp_path: Path) -> None:
+    """A Dropout has a variable, the state of its draws, that no file of weights holds."""
+    import keras
+
+    from glasshouse.models.archive import load_weights_into, save_network
+
+    def build(seed: int) -> Any:
+        keras.utils.set_random_seed(seed)
+        numbers = keras.Input((8,))
+        x = keras.layers.Dropout(0.5)(keras.layers.Dense(3)(numbers))
+        return keras.Model(numbers, keras.layers.Dense(2)(x))
+
+    saved, other = build(1), build(2)
+    assert len(saved.variables) == len(saved.weights) + 1
+    save_network(saved, tmp_path / "a.keras")
+    load_weights_into(other, tmp_path / "a.keras")
+    for ours, theirs in zip(saved.weights, other.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_only_networks_with_a_graph_and_keras_names_are_written(build: Any, tmp_path: Path) -> None:
     from glasshouse.models.archive import save_network
 

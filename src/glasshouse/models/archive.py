@@ -66,7 +66,8 @@ def load_weights_into(model: Any, path: Path | str) -> None:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"There is no network file {path}. The stage that writes it has not run.")
-    stored, wanted = count_arrays(Path(path)), len(model.variables)
+    # `weights` and not `variables`: the file has no random states, such as a dropout's.
+    stored, wanted = count_arrays(Path(path)), len(model.weights)
     if stored != wanted:
         raise ValueError(
             f"{path} holds {stored} arrays, the network to be filled has {wanted}: another architecture."

@@ -181,13 +181,14 @@ def _measure_loss(subject: Subject) -> tuple[float, list[Any]]:
 
 
 def check_reload(subject: Subject, path: Path) -> None:
-    """The project's network file gives back the same numbers, to the bit."""
+    """The project's network file gives back the same numbers, to the bit, and fills the network again."""
     import keras
 
-    from glasshouse.models.archive import save_network
+    from glasshouse.models.archive import load_weights_into, save_network
 
     save_network(subject.network, path)
     twin = keras.models.load_model(path)
+    load_weights_into(twin, path)
     ours, theirs = (to_arrays(network(subject.pixels[:2])) for network in (subject.network, twin))
     assert ours.keys() == theirs.keys()
     for name, value in ours.items():

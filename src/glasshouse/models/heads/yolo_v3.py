@@ -250,7 +250,7 @@ class Head:
         said = ops.take_along_axis(raw["boxes"], at[..., None], axis=1)
         box = self._box_loss(said, ops.repeat(targets["boxes"], shapes, axis=1), at)
 
-        is_own = ops.sum(ops.one_hot(place, len(self.sides), dtype="float32"), axis=1)  # (B, A)
+        is_own = self._mark_own(place)  # (B, A)
         overlap = pairwise_iou(targets["boxes"], ops.stop_gradient(self._boxes(raw)))  # (B, N, A)
         real = ops.any(targets["one_hot"] > 0, axis=-1)
         near = ops.max(ops.where(real[..., None], overlap, 0.0), axis=1) > self.params.ignore_iou
@@ -261,6 +261,20 @@ class Head:
             "box": BOX_WEIGHT * ops.sum(own * box, axis=1) / norm,
             "objectness": ops.sum(counts * sure, axis=1) / norm,
         }
+
+    def _mark_own(self, place: Any) -> Any:
+        """1 for the anchors that are some object's, else 0, (B, A), from places (B, M), -1 for none.
+
+        Written place by place: one-hot vectors of thousands of anchors for each of a mosaic's hundreds of
+        places would be hundreds of megabytes a step.
+        """
+        pictures, anchors = ops.shape(place)[0], len(self.sides)
+        rows = ops.broadcast_to(ops.arange(pictures, dtype="int32")[:, None], ops.shape(place))
+        at = ops.where(place >= 0, place, anchors)  # those of nobody go to a column that is cut off again
+        indices = ops.stack([ops.reshape(rows, (-1,)), ops.reshape(at, (-1,))], axis=-1)
+        marks = ops.zeros((pictures, anchors + 1), dtype="float32")
+        ones = ops.ones_like(indices[:, 0], dtype="float32")
+        return ops.scatter_update(marks, indices, ones)[:, :anchors]
 
     def _box_loss(self, said: Any, boxes: Any, at: Any) -> Any:
         """Loss (B, M) of raw boxes `said` (B, M, 4) for objects `boxes` (B, M, 4) at anchors `at` (B, M).
