@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from glasshouse.evaluation.cases import Case, Kind, Mark
+from glasshouse.pictures.lettering import letter
 
 ENLARGE = 2.0  # small pictures are drawn at twice their size,
 LONG_SIDE_PX = 480  # large ones reduced to this
@@ -84,13 +85,13 @@ def _draw_words(
     if not mark.text:
         return
     height = max(max(size) // FONT_SHARE, 8)
-    font = ImageFont.load_default(size=height)
-    words_width, words_height = int(draw.textlength(mark.text, font=font)) + 6, height + 4
+    text, font = letter(mark.text, height)
+    words_width, words_height = int(draw.textlength(text, font=font)) + 6, height + 4
     left = max(min(box[0], size[0] - words_width), 0)
     wish = box[3] + 1 if mark.kind in DASHED else box[1] - words_height
     top = max(min(wish, size[1] - words_height), 0)
     draw.rectangle((left, top, left + words_width, top + words_height), fill=COLOURS[mark.kind])
-    draw.text((left + 3, top), mark.text, fill=(0, 0, 0), font=font)
+    draw.text((left + 3, top + words_height // 2), text, fill=(0, 0, 0), font=font, anchor="lm")
 
 
 def jpeg_bytes(image: Image.Image) -> bytes:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-from functools import cache, lru_cache
-from importlib.util import find_spec
-from pathlib import Path
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from glasshouse.pictures.lettering import letter
 from glasshouse.prediction.result import Prediction
 
 # By class index. Light enough for black words; every line and plate has a black edge, so that it shows on
@@ -59,7 +58,7 @@ def draw_prediction(pixels_rgb: NDArray[np.uint8], prediction: Prediction) -> Im
 @lru_cache(maxsize=4096)
 def make_plate(text: str, colour: str, font_px: int) -> Image.Image:
     """Words on a coloured plate with a black edge. There are few different ones: names times scores."""
-    font = load_font(font_px)
+    text, font = letter(text, font_px)
     size = int(font.getlength(text)) + 7, int(font_px * 1.25) + 3
     plate = Image.new("RGB", size, colour)
     draw = ImageDraw.Draw(plate)
@@ -78,16 +77,6 @@ def encode_jpeg(image: Image.Image) -> bytes:
 def pick_colour(label: int) -> str:
     """Of a class, `#rrggbb`."""
     return COLOURS[int(label) % len(COLOURS)]
-
-
-@cache
-def load_font(size_px: int) -> ImageFont.FreeTypeFont:
-    """DejaVu, which Matplotlib brings along: Pillow's own font knows no Greek or Cyrillic letters."""
-    spec = find_spec("matplotlib")
-    if spec is None or spec.origin is None:
-        raise ValueError("matplotlib is not installed, and its font is what names are drawn with.")
-    folder = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf"
-    return ImageFont.truetype(str(folder / "DejaVuSans-Bold.ttf"), size_px)
 
 
 def _place(box_xyxy_px: NDArray[np.float64], size: tuple[int, int]) -> tuple[int, int, int, int]:
