@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from glasshouse.models.backbones.googlenet import MODULES
 from glasshouse.models.catalog import find_part
+from glasshouse.models.layers.inception_modules import MODULES
 
 # Trainable parameters with the published top of 1,000 classes, 10 for the small ones.
 TRAINABLE = {

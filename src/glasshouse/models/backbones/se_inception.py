@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from glasshouse.models.backbones.googlenet import lay_modules
+from glasshouse.models.layers.inception_modules import lay_modules
 from glasshouse.models.layers.pixels import standardize_rgb
 from glasshouse.models.layers.squeeze_excite import SqueezeExcite
 from glasshouse.models.layers.tops import average_classifier
