@@ -3,6 +3,8 @@
 python tools/smoke.py              boxes on drawn flowers
 python tools/smoke.py classify     labels on a folder of photos, some of them damaged; `detect classify`: both
 python tools/smoke.py heads        every other head through training, evaluation and export (some minutes)
+python tools/smoke.py options      settings that the default leaves off, several at once (some minutes)
+python tools/smoke.py backbones    a classifier on every architecture (long); --only NAME NAME: on some
 python tools/smoke.py --keep       the copy stays for a look
 """
 
@@ -16,7 +18,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +69,57 @@ CLASSIFY: dict[str, Any] = {
 }
 
 
+# Each with several settings that the default leaves off.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "classify: dropout, smoothing, flattened, live features, frozen batch norm": {
+        "model.task": "classify",
+        "model.neck": {"name": "none"},
+        "model.head": {"name": "classify", "dropout": 0.3, "label_smoothing": 0.1, "pool": "flatten"},
+        "train_head.features": "live",
+        "fine_tune.batch_norm": "frozen",
+        "fine_tune.unfreeze_from": "stage4_down",
+        "evaluate.explained_pictures": 2,
+    },
+    "detect: pasted, mixed, turned, cropped, soft suppression": {
+        "augment.copy_paste": 0.5,
+        "augment.mix_up": 0.5,
+        "augment.rotate": 15.0,
+        "augment.crop": 0.3,
+        "evaluate.nms": "soft",
+    },
+    "detect: several sizes, no average, no warm-up, no decay, other seed": {
+        "fine_tune.sizes_px": [48, 64],
+        "fine_tune.ema_epochs": 0,
+        "fine_tune.warmup_epochs": 0,
+        "fine_tune.weight_decay": 0.0,
+        "model.seed": 3,
+    },
+    "yolo_v3: chosen anchors, several sizes, cropped to aspect, oversampled": {
+        "model.head": {"name": "yolo_v3", "anchors": "auto", "match_iou": 1.0},
+        "fine_tune.sizes_px": [64, 96],
+        "preprocess.resize": "crop",
+        "split.balance": "oversample",
+    },
+    "localize: CIoU, plain sizes, stretched, ordered split": {
+        "model.task": "localize",
+        "model.head": {"name": "localize", "box_loss": "ciou", "square_root": False, "dropout": 0.2},
+        "preprocess.resize": "stretch",
+        "split.method": "ordered",
+    },
+}
+# Small enough that all of them take half an hour, large enough for the largest minimum.
+BACKBONES: dict[str, Any] = {
+    **CLASSIFY,
+    "preprocess.height_px": 96,
+    "preprocess.width_px": 96,
+    "model.neck": {"name": "none"},
+    "train_head.epochs": 2,
+    "fine_tune.epochs": 1,
+    "quality.mode": "report",  # two epochs from random weights need not lower the loss enough
+    "export.formats": ["saved_model", "onnx"],
+}
+
+
 def main() -> int:
     """Run what is asked for; the exit status is 1 where anything is not as it must be."""
     parser = argparse.ArgumentParser(
@@ -74,12 +127,14 @@ def main() -> int:
     )
     parser.add_argument("trials", nargs="*", choices=[*TRIALS, []], help="default: detect")
     parser.add_argument("--keep", action="store_true", help="leave the copy")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="of the trial backbones")
     asked = parser.parse_args()
     place = Path(tempfile.mkdtemp(prefix="glasshouse-smoke-"))
     start = time.monotonic()
     try:
         for trial in asked.trials or ["detect"]:
-            for line in TRIALS[trial](place):
+            lines = TRIALS[trial](place) if trial != "backbones" else backbones(place, asked.only)
+            for line in lines:
                 print(f"smoke: {time.monotonic() - start:4.0f} s  {trial}: {line}", flush=True)
     except TrialFailure as error:
         print(f"smoke: {error}", file=sys.stderr)
@@ -139,7 +194,45 @@ def heads(place: Path) -> Iterator[str]:
         yield f"{name}: {check_exports(copy.folder)}"
 
 
-TRIALS: dict[str, Callable[[Path], Iterator[str]]] = {"detect": detect, "classify": classify, "heads": heads}
+def options(place: Path) -> Iterator[str]:
+    """Settings that the default leaves off, through all stages."""
+    for name, changes in OPTIONS.items():
+        copy = ProjectCopy.make(place / name.split(":")[0] / str(len(name)), {**TINY, **changes})
+        yield f"{name}: {grow(copy)}"
+        yield f"{name}: {check_scores(copy.folder)}"
+        yield f"{name}: {check_exports(copy.folder)}"
+
+
+def backbones(place: Path, only: Sequence[str] | None = None) -> Iterator[str]:
+    """A classifier on every architecture through all stages; one that fails hinders no other.
+
+    Raises:
+        TrialFailure: at the end, naming those that failed.
+    """
+    from glasshouse.params import part_names
+
+    copy = ProjectCopy.make(place / "backbones", {})
+    write_photos(copy.folder / PHOTOS)
+    failed: list[str] = []
+    for name in only or part_names("backbone"):
+        copy.change({**BACKBONES, "model.backbone": {"name": name, "weights": "none"}})
+        copy.commit(name)
+        try:
+            yield f"{name}: {grow(copy)}; {check_scores(copy.folder)}; {check_exports(copy.folder)}"
+        except TrialFailure as error:
+            failed.append(name)
+            yield f"{name}: FAILED: {error}"
+    if failed:
+        raise TrialFailure(f"these backbones failed: {', '.join(failed)}")
+
+
+TRIALS: dict[str, Callable[[Path], Iterator[str]]] = {
+    "detect": detect,
+    "classify": classify,
+    "heads": heads,
+    "options": options,
+    "backbones": backbones,
+}
 
 
 def grow(copy: ProjectCopy) -> str:

@@ -103,6 +103,27 @@ def test_the_parts_make_the_whole(network: Any) -> None:
     assert sorted(owned) == sorted(id(weight) for weight in network.full.weights)
 
 
+@pytest.mark.parametrize(
+    ("name", "side_px", "options"),
+    [("fashion_cnn", 28, {}), ("lenet5", 28, {"pad_px": 2}), ("alexnet", 227, {}), ("resnet18", 50, {})],
+)
+def test_a_classifier_takes_sides_of_any_stride(name: str, side_px: int, options: dict[str, int]) -> None:
+    from glasshouse.models.catalog import find_part
+    from glasshouse.models.network import build_network
+
+    backbone = find_part("backbones", name).Params(name=name, weights="none", **options)
+    model: Any = SimpleNamespace(
+        task="classify",
+        backbone=backbone,
+        neck=none.Params(name="none"),
+        head=classify.Params(name="classify"),
+    )
+    network = build_network(model, height_px=side_px, width_px=side_px, classes=CLASSES)
+    logits = np.asarray(network.full(np.zeros((2, side_px, side_px, 3), np.float32))["logits"])
+    assert logits.shape == (2, CLASSES)
+    assert np.isfinite(logits).all()
+
+
 def test_every_weight_has_a_name_of_its_own(network: Any) -> None:
     paths = [weight.path for weight in network.full.weights]
     assert len(set(paths)) == len(paths)

@@ -86,7 +86,7 @@ FAULTS = {
         "preprocess.height_px",
         ["multiple of 32", "130"],
     ),
-    "zero side": ("width_px: 128", "width_px: 0", "preprocess.width_px", ["greater than or equal to 32"]),
+    "zero side": ("width_px: 128", "width_px: 0", "preprocess.width_px", ["greater than or equal to 16"]),
     "grey above 255": ("pad_value: 114", "pad_value: 300", "preprocess.pad_value", ["equal to 255"]),
     "shares leave nothing": ("valid: 0.15", "valid: 0.95", "split.test", ["less than 1", "0.1 + 0.95"]),
     "mosaic off too long": (

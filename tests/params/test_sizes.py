@@ -48,6 +48,50 @@ def test_sides_at_the_limit_pass(tmp_path: Path) -> None:
     assert check(choose(tmp_path, "resnet18", height_px="32", width_px="32")) == ()
 
 
+def classify(folder: Path, backbone: str, **changes: str) -> Path:
+    path = choose(folder, backbone, **changes)
+    text = path.read_text().replace("task: detect", "task: classify")
+    path.write_text(
+        text.replace("name: anchor_free", "name: classify").replace("name: top_down", "name: none")
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("backbone", "side_px"),
+    [("fashion_cnn", 28), ("lenet5\n    pad_px: 2", 28), ("alexnet", 227), ("inception_v3", 299)],
+)
+def test_a_head_that_pools_takes_the_sizes_of_the_papers(tmp_path: Path, backbone: str, side_px: int) -> None:
+    assert check(classify(tmp_path, backbone, height_px=str(side_px), width_px=str(side_px))) == ()
+
+
+def test_zeros_laid_around_a_picture_count_as_its_own(tmp_path: Path) -> None:
+    plain = check(classify(tmp_path, "lenet5", height_px="28", width_px="28"))
+    assert [fault.message for fault in plain] == [
+        "must be at least 32, the smallest side that lenet5 takes. Got 28 instead."
+    ] * 2
+    padded = check(classify(tmp_path, "lenet5\n    pad_px: 2", height_px="27", width_px="28"))
+    assert [fault.message for fault in padded] == [
+        "must be at least 28, the smallest side that lenet5 takes. Got 27 instead."
+    ]
+
+
+@pytest.mark.parametrize("neck", ["top_down", "none"])
+def test_detectors_take_multiples_of_their_coarsest_stride(tmp_path: Path, neck: str) -> None:
+    path = write(tmp_path, height_px="100", width_px="227")
+    path.write_text(path.read_text().replace("name: top_down", f"name: {neck}"))
+    faults = [fault for fault in check(path) if fault.key.startswith("preprocess")]
+    standing = "head anchor_free" if neck == "none" else "neck top_down"
+    assert [(fault.key, fault.message) for fault in faults] == [
+        (
+            f"preprocess.{name}_px",
+            f"must be a multiple of 32: {standing} stands on maps of exactly 1/8, 1/16 and 1/32 of the "
+            f"picture's sides. Got {side} instead.",
+        )
+        for name, side in (("height", 100), ("width", 227))
+    ]
+
+
 @pytest.mark.parametrize(
     ("head", "task", "neck", "keys"),
     [

@@ -46,8 +46,8 @@ def build_network(
 
     Args:
         model: the block `model` of the parameters.
-        height_px: input height, a multiple of 32.
-        width_px: input width, a multiple of 32.
+        height_px: input height, a multiple of 32 where a neck or a detector stands on the backbone.
+        width_px: input width, as the height.
         classes: number of categories.
         load_weights: whether the backbone gets the pretrained weights that `model` names; False where all
             weights are read from a file afterwards.

@@ -14,6 +14,7 @@ from glasshouse.params.faults import Fault, show
 from glasshouse.params.parts import builtin_weights_path
 from glasshouse.params.strict import Strict
 
+COARSEST_STRIDE = 32  # of the levels that necks and detectors stand on
 LABELS_ONLY = ("class_folders", "npy")  # formats without boxes
 
 Message = str | None
@@ -60,12 +61,11 @@ def _rules_of(around: Surroundings) -> list[Rule]:
     if head is not None:
         rules.append((("model.head.name", "model.task"), partial(_check_task, head)))
         rules.append((("model.neck.name", "model.head.name"), partial(_check_neck, head)))
-    if backbone is not None:
-        smallest = smallest_side(backbone)
-        rules += [
-            ((f"preprocess.{side}_px", "model.backbone.name"), partial(_check_side, smallest))
-            for side in ("height", "width")
-        ]
+    for side in ("preprocess.height_px", "preprocess.width_px"):
+        if backbone is not None:
+            rules.append(((side, "model.backbone"), partial(_check_side, backbone)))
+        if head is not None:
+            rules.append(((side, "model.neck.name", "model.head.name"), partial(_check_cells, head)))
     if backbone is not None and not has_pyramid(backbone):
         if head is not None and needs_pyramid(head):
             rules.append((("model.backbone.name", "model.head.name"), _refuse_head))
@@ -87,9 +87,10 @@ def needs_pyramid(head: type[Strict]) -> bool:
     return bool(getattr(head, "pyramid", getattr(head, "task", "") == "detect"))
 
 
-def smallest_side(backbone: type[Strict]) -> int:
-    """MIN_SIZE_PX of the backbone's file: the smallest side of a picture that it can be built for."""
-    return int(getattr(sys.modules[backbone.__module__], "MIN_SIZE_PX", 1))
+def smallest_side(backbone: type[Strict], options: dict[str, Any]) -> int:
+    """The smallest side of a picture that the backbone can be built for, px: MIN_SIZE_PX of its file, less
+    the zeros that it lays around the picture itself (the option `pad_px`, at each side)."""
+    return int(getattr(sys.modules[backbone.__module__], "MIN_SIZE_PX", 1)) - 2 * options.get("pad_px", 0)
 
 
 def _check_shares(test: float, valid: float) -> Message:
@@ -163,10 +164,24 @@ def _check_neck(head: type[Strict], neck: str, name: str) -> Message:
     return None
 
 
-def _check_side(smallest: int, side_px: int, name: str) -> Message:
+def _check_side(backbone: type[Strict], side_px: int, options: dict[str, Any]) -> Message:
+    smallest = smallest_side(backbone, options)
     if side_px >= smallest:
         return None
-    return f"must be at least {smallest}, the smallest side that {name} takes. Got {side_px} instead."
+    return (
+        f"must be at least {smallest}, the smallest side that {options['name']} takes. Got {side_px} instead."
+    )
+
+
+def _check_cells(head: type[Strict], side_px: int, neck: str, name: str) -> Message:
+    """A head that pools what the backbone gives takes any side, as LeNet's 28 px and AlexNet's 227."""
+    if side_px % COARSEST_STRIDE == 0 or (neck == "none" and not needs_pyramid(head)):
+        return None
+    standing = f"neck {neck}" if neck != "none" else f"head {name}"
+    return (
+        f"must be a multiple of {COARSEST_STRIDE}: {standing} stands on maps of exactly 1/8, 1/16 and 1/32 "
+        f"of the picture's sides. Got {side_px} instead."
+    )
 
 
 def _refuse_head(backbone: str, head: str) -> Message:

@@ -15,6 +15,7 @@ from glasshouse.params.strict import (
     NetworkSide,
     NotNegative,
     OpenShare,
+    PictureSide,
     Positive,
     Share,
     Strict,
@@ -60,8 +61,8 @@ class Split(Strict):
 class Preprocess(Strict):
     """What every picture is brought to."""
 
-    height_px: NetworkSide
-    width_px: NetworkSide
+    height_px: PictureSide
+    width_px: PictureSide
     resize: Literal["letterbox", "crop", "stretch"]
     pad_value: Annotated[int, Field(ge=0, le=255)]
 

@@ -34,4 +34,5 @@ OpenShare = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 GreyLevel = Annotated[float, Field(ge=0, le=255)]
+PictureSide = Annotated[int, Field(ge=16, le=4096)]  # which ones a network takes, rules.py tells
 NetworkSide = Annotated[int, Field(ge=32, le=4096, multiple_of=32)]  # the coarsest level has stride 32
