@@ -90,7 +90,8 @@ def needs_pyramid(head: type[Strict]) -> bool:
 def smallest_side(backbone: type[Strict], options: dict[str, Any]) -> int:
     """The smallest side of a picture that the backbone can be built for, px: MIN_SIZE_PX of its file, less
     the zeros that it lays around the picture itself (the option `pad_px`, at each side)."""
-    return int(getattr(sys.modules[backbone.__module__], "MIN_SIZE_PX", 1)) - 2 * options.get("pad_px", 0)
+    own = int(getattr(sys.modules[backbone.__module__], "MIN_SIZE_PX", 1))
+    return own - 2 * int(options.get("pad_px", 0))
 
 
 def _check_shares(test: float, valid: float) -> Message:
