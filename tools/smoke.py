@@ -196,8 +196,12 @@ def heads(place: Path) -> Iterator[str]:
 
 def options(place: Path) -> Iterator[str]:
     """Settings that the default leaves off, through all stages."""
-    for name, changes in OPTIONS.items():
-        copy = ProjectCopy.make(place / name.split(":")[0] / str(len(name)), {**TINY, **changes})
+    for number, (name, changes) in enumerate(OPTIONS.items()):
+        copy = ProjectCopy.make(place / f"options{number}", {})
+        if name.startswith("classify"):
+            write_photos(copy.folder / PHOTOS)
+        copy.change({**(CLASSIFY if name.startswith("classify") else TINY), **changes})
+        copy.commit(name)
         yield f"{name}: {grow(copy)}"
         yield f"{name}: {check_scores(copy.folder)}"
         yield f"{name}: {check_exports(copy.folder)}"
