@@ -245,7 +245,7 @@ def test_the_sliding_window_learns_all_windows_of_eight_pictures_by_heart(
     assert len(windows.pixels) == 8 * (1 + 9 + 16)
     empty = (windows.labels["labels"] < 0).all(axis=1)
     assert empty.mean() > 0.2  # windows without an object are learned too
-    network = by_heart.train(params, windows, tmp_path, steps=500, batch=16)
+    network = by_heart.train(params, windows, tmp_path, steps=800, batch=16)
     assert by_heart.score(network, drawn) >= 0.99
 
 
