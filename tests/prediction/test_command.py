@@ -179,7 +179,7 @@ def test_a_run_cut_off_leaves_whole_files(
     wait_for(lambda: table.is_file() and table.stat().st_size > 100)
     time.sleep(0.2)
     process.send_signal(sent)
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == status, said
     rows = json.loads(table.read_text())
     assert 0 < len(rows) < 200
