@@ -88,7 +88,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "evaluate.nms": "soft",
     },
     "detect: several sizes, no average, no warm-up, no decay, other seed": {
-        "fine_tune.sizes_px": [48, 64],
+        "fine_tune.sizes_px": [64, 96],
         "fine_tune.ema_epochs": 0,
         "fine_tune.warmup_epochs": 0,
         "fine_tune.weight_decay": 0.0,

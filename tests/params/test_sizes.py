@@ -76,6 +76,14 @@ def test_zeros_laid_around_a_picture_count_as_its_own(tmp_path: Path) -> None:
     ]
 
 
+def test_a_fault_of_the_backbone_hides_none_of_the_sides(tmp_path: Path) -> None:
+    path = classify(tmp_path, "lenet5\n    pad_px: two", height_px="28", width_px="32")
+    path.write_text(path.read_text().replace("weights: none", "weights: missing.h5"))
+    told = {fault.key: fault.message for fault in check(path)}
+    assert {"model.backbone.weights", "model.backbone.pad_px", "preprocess.height_px"} == told.keys()
+    assert "at least 32" in told["preprocess.height_px"]
+
+
 @pytest.mark.parametrize("neck", ["top_down", "none"])
 def test_detectors_take_multiples_of_their_coarsest_stride(tmp_path: Path, neck: str) -> None:
     path = write(tmp_path, height_px="100", width_px="227")

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from glasshouse.evaluation.cases import Case, Mark
 from glasshouse.evaluation.gallery import draw_case
-from glasshouse.evaluation.heat import paint_saliency, return_map
+from glasshouse.evaluation.heat import return_map
 from glasshouse.evaluation.saliency import MASKS, Predict, Target, map_saliency
 from glasshouse.inputs.prepared import Prepared
 from glasshouse.inputs.resize import Transform
@@ -59,9 +59,8 @@ class Explainer:
         drawn = []
         for case, mark in tqdm(chosen, desc="explain", unit="picture", disable=None):
             single = replace(case, summary=mark.text, marks=(mark,))
-            pixels = read_picture(case.image_id)
-            painted = paint_saliency(pixels, self.map(case.image_id, mark))
-            drawn.append((single, draw_case(painted, single)))
+            saliency = self.map(case.image_id, mark)
+            drawn.append((single, draw_case(read_picture(case.image_id), single, saliency)))
         return drawn
 
     def map(self, image_id: int, mark: Mark) -> NDArray[np.float32]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from glasshouse.evaluation.cases import Case, Kind, Mark
+from glasshouse.evaluation.heat import paint_saliency
 from glasshouse.pictures.lettering import letter
 
 ENLARGE = 2.0  # small pictures are drawn at twice their size,
@@ -27,12 +28,18 @@ COLOURS: dict[Kind, tuple[int, int, int]] = {
 DASHED: tuple[Kind, ...] = ("truth", "missed", "crowd")
 
 
-def draw_case(pixels_rgb: NDArray[np.uint8], case: Case) -> Image.Image:
-    """The picture (height, width, 3) enlarged, truth dashed, predictions solid, each box with its words."""
+def draw_case(
+    pixels_rgb: NDArray[np.uint8], case: Case, saliency: NDArray[np.float32] | None = None
+) -> Image.Image:
+    """The picture (height, width, 3) at the gallery's size, truth dashed, predictions solid, each box with
+    its words; in grey under a map (height, width) of where the network looked, where there is one."""
     height, width = pixels_rgb.shape[:2]
     scale = min(ENLARGE, max(LONG_SIDE_PX / max(height, width), 1 / min(height, width)))
     size = (max(round(width * scale), 1), max(round(height * scale), 1))
     image = Image.fromarray(pixels_rgb).resize(size, Image.Resampling.BICUBIC)
+    if saliency is not None:
+        seen = np.asarray(Image.fromarray(saliency).resize(size, Image.Resampling.BILINEAR))
+        image = Image.fromarray(paint_saliency(np.asarray(image), seen))
     draw = ImageDraw.Draw(image)
     boxes = [_box_on_canvas(mark, scale, size) for mark in case.marks]
     for mark, box in zip(case.marks, boxes, strict=True):

@@ -55,8 +55,8 @@ def write_report(
         gallery_pictures: how many pictures to show.
         bootstrap_rounds, seed: of the intervals.
         priors: what the head took from the training boxes (its anchors); None for nothing.
-        explain: draws where the network looked in the most telling of the last split's cases, and says how
-            many; None for no such pictures.
+        explain: draws where the network looked in as many of the gallery's cases, worst first, as it was made
+            for (`explained.Explainer.draw`); None for none.
 
     Returns:
         What stands in `metrics.json`: split -> scores.

@@ -35,7 +35,7 @@ class Surroundings:
 
 def check_rules(document: Document, faulty: Collection[str], around: Surroundings) -> Iterator[Fault]:
     """Faults over several keys; rules that touch a key of `faulty`, or one that is missing, are left out."""
-    for keys, rule in [*PLAIN_RULES, *_rules_of(around)]:
+    for keys, rule in [*PLAIN_RULES, *_rules_of(around, document.values)]:
         if any(
             key == fault or key.startswith(f"{fault}.") or fault.startswith(f"{key}.")
             for key in keys
@@ -51,7 +51,7 @@ def _value(values: dict[str, Any], key: str) -> Any:
     return reduce(lambda block, name: block[name], key.split("."), values)
 
 
-def _rules_of(around: Surroundings) -> list[Rule]:
+def _rules_of(around: Surroundings, values: dict[str, Any]) -> list[Rule]:
     folder, package, head, backbone = around.folder, around.package, around.head, around.backbone
     rules: list[Rule] = [
         (("dataset.path", "dataset.source", "dataset.url"), partial(_check_folder, folder)),
@@ -63,7 +63,8 @@ def _rules_of(around: Surroundings) -> list[Rule]:
         rules.append((("model.neck.name", "model.head.name"), partial(_check_neck, head)))
     for side in ("preprocess.height_px", "preprocess.width_px"):
         if backbone is not None:
-            rules.append(((side, "model.backbone"), partial(_check_side, backbone)))
+            smallest = smallest_side(backbone, values["model"]["backbone"])
+            rules.append(((side, "model.backbone.name"), partial(_check_side, smallest)))
         if head is not None:
             rules.append(((side, "model.neck.name", "model.head.name"), partial(_check_cells, head)))
     if backbone is not None and not has_pyramid(backbone):
@@ -89,9 +90,10 @@ def needs_pyramid(head: type[Strict]) -> bool:
 
 def smallest_side(backbone: type[Strict], options: dict[str, Any]) -> int:
     """The smallest side of a picture that the backbone can be built for, px: MIN_SIZE_PX of its file, less
-    the zeros that it lays around the picture itself (the option `pad_px`, at each side)."""
-    own = int(getattr(sys.modules[backbone.__module__], "MIN_SIZE_PX", 1))
-    return own - 2 * int(options.get("pad_px", 0))
+    the zeros that it lays around the picture itself (the option `pad_px`, at each side; none where it is
+    no number, which is a fault of its own)."""
+    own, padding = int(getattr(sys.modules[backbone.__module__], "MIN_SIZE_PX", 1)), options.get("pad_px", 0)
+    return own - 2 * padding if type(padding) is int else own
 
 
 def _check_shares(test: float, valid: float) -> Message:
@@ -165,13 +167,10 @@ def _check_neck(head: type[Strict], neck: str, name: str) -> Message:
     return None
 
 
-def _check_side(backbone: type[Strict], side_px: int, options: dict[str, Any]) -> Message:
-    smallest = smallest_side(backbone, options)
+def _check_side(smallest: int, side_px: int, name: str) -> Message:
     if side_px >= smallest:
         return None
-    return (
-        f"must be at least {smallest}, the smallest side that {options['name']} takes. Got {side_px} instead."
-    )
+    return f"must be at least {smallest}, the smallest side that {name} takes. Got {side_px} instead."
 
 
 def _check_cells(head: type[Strict], side_px: int, neck: str, name: str) -> Message:
