@@ -12,6 +12,7 @@ import pytest
 from glasshouse.evaluation.cases import Case, Mark
 from glasshouse.evaluation.explained import Explainer, aim, choose_mark
 from glasshouse.evaluation.report import write_report
+from glasshouse.inputs.pixel_shards import PixelShards
 from glasshouse.inputs.prepared import Prepared
 from glasshouse.inputs.resize import Transform, resize_picture
 from glasshouse.tables.schema import build_frame
@@ -51,16 +52,6 @@ def test_the_network_is_asked_about_the_box_where_it_saw_it() -> None:
     assert aim(Mark("right", "rose 0.9", None, 3, 0.9), Transform(1, 1, 0, 0)).box_xyxy_px is None
 
 
-class Pixels:
-    """Pictures in memory."""
-
-    def __init__(self, pixels: np.ndarray) -> None:
-        self.pixels = pixels
-
-    def gather(self, rows: np.ndarray) -> np.ndarray:
-        return self.pixels[rows]
-
-
 @pytest.fixture
 def picture() -> np.ndarray:
     """100 high, 200 wide, black with a white square at 120..160 x 20..60."""
@@ -70,15 +61,15 @@ def picture() -> np.ndarray:
 
 
 @pytest.fixture
-def prepared(picture: np.ndarray) -> Prepared:
+def prepared(picture: np.ndarray, tmp_path: Path) -> Prepared:
     """Row 0 is another, black picture."""
     how: Any = SimpleNamespace(height_px=SIDE, width_px=SIDE, resize="letterbox", pad_value=0)
     small, went = resize_picture(picture, how)
     place = (went.scale_x, went.scale_y, went.offset_x_px, went.offset_y_px)
     images = [(n, row, "a", 1.0, 200, 100, *place) for row, n in enumerate([3, 8])]
-    pixels: Any = Pixels(np.stack([np.zeros_like(small), small]))
+    np.save(tmp_path / "pixels.npy", np.stack([np.zeros_like(small), small]))
     tables = (build_frame([], "prepared_objects"), build_frame([(1, "a")], "categories"))
-    return Prepared(pixels, build_frame(images, "prepared_images"), *tables)
+    return Prepared(PixelShards([tmp_path / "pixels.npy"]), build_frame(images, "prepared_images"), *tables)
 
 
 def see_brightness(pixels: np.ndarray) -> dict[str, np.ndarray]:
