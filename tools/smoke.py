@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ CLASSIFY: dict[str, Any] = {
 }
 
 
-# Each with several settings that the default leaves off.
+# Each with several settings that the default leaves off. A few epochs need not lower the loss enough.
 OPTIONS: dict[str, dict[str, Any]] = {
     "classify: dropout, smoothing, flattened, live features, frozen batch norm": {
         "model.task": "classify",
@@ -195,16 +196,26 @@ def heads(place: Path) -> Iterator[str]:
 
 
 def options(place: Path) -> Iterator[str]:
-    """Settings that the default leaves off, through all stages."""
-    for number, (name, changes) in enumerate(OPTIONS.items()):
+    """Settings that the default leaves off, through all stages; one case that fails hinders no other.
+
+    Raises:
+        TrialFailure: at the end, naming those that failed.
+    """
+
+    def copy_of(number: int, name: str, changes: dict[str, Any]) -> ProjectCopy:
         copy = ProjectCopy.make(place / f"options{number}", {})
         if name.startswith("classify"):
             write_photos(copy.folder / PHOTOS)
-        copy.change({**(CLASSIFY if name.startswith("classify") else TINY), **changes})
-        copy.commit(name)
-        yield f"{name}: {grow(copy)}"
-        yield f"{name}: {check_scores(copy.folder)}"
-        yield f"{name}: {check_exports(copy.folder)}"
+            changes = {**CLASSIFY, **changes}
+        copy.change({**TINY, "quality.mode": "report", **changes})
+        return copy
+
+    yield from each(
+        {
+            name: partial(copy_of, number, name, changes)
+            for number, (name, changes) in enumerate(OPTIONS.items())
+        }
+    )
 
 
 def backbones(place: Path, only: Sequence[str] | None = None) -> Iterator[str]:
@@ -217,9 +228,19 @@ def backbones(place: Path, only: Sequence[str] | None = None) -> Iterator[str]:
 
     copy = ProjectCopy.make(place / "backbones", {})
     write_photos(copy.folder / PHOTOS)
-    failed: list[str] = []
-    for name in only or part_names("backbone"):
+
+    def copy_with(name: str) -> ProjectCopy:
         copy.change({**BACKBONES, "model.backbone": {"name": name, "weights": "none"}})
+        return copy
+
+    yield from each({name: partial(copy_with, name) for name in only or part_names("backbone")})
+
+
+def each(cases: dict[str, Callable[[], ProjectCopy]]) -> Iterator[str]:
+    """Every case through all stages, its scores and its exports; those that failed are named at the end."""
+    failed: list[str] = []
+    for name, make in cases.items():
+        copy = make()
         copy.commit(name)
         try:
             yield f"{name}: {grow(copy)}; {check_scores(copy.folder)}; {check_exports(copy.folder)}"
@@ -227,7 +248,7 @@ def backbones(place: Path, only: Sequence[str] | None = None) -> Iterator[str]:
             failed.append(name)
             yield f"{name}: FAILED: {error}"
     if failed:
-        raise TrialFailure(f"these backbones failed: {', '.join(failed)}")
+        raise TrialFailure(f"these failed: {'; '.join(failed)}")
 
 
 TRIALS: dict[str, Callable[[Path], Iterator[str]]] = {
