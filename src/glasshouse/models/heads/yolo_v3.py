@@ -22,7 +22,6 @@ from glasshouse.geometry.anchors import (
     sort_anchors,
 )
 from glasshouse.models.contracts import Tensors
-from glasshouse.models.layers.box_code import ciou_error
 from glasshouse.models.layers.predictor import flat_predictor
 from glasshouse.models.layers.units import conv_unit
 from glasshouse.models.lazy import keras, ops
@@ -56,8 +55,6 @@ class Params(Strict):
     # in the paper. More anchors learn more from few pictures.
     match_iou: Share = 0.3
     ignore_iou: Share = 0.5  # a box that overlaps an object so much is not taught that it is background
-    # squared (the paper's: cross-entropy of the centre, squared error of the log sizes) | ciou: tighter boxes
-    box_loss: Literal["squared", "ciou"] = "squared"
 
     @field_validator("anchors", mode="plain")
     @classmethod
@@ -238,8 +235,8 @@ class Head:
         return ops.concatenate(places, axis=-1)
 
     def loss(self, targets: Tensors, raw: Tensors) -> Tensors:
-        """Cross-entropy of classes and the box loss for objects' own anchors, and cross-entropy of objectness
-        for all but those that overlap an object well and are not its own.
+        """Cross-entropies of classes and centres and squared errors of log sizes for objects' own anchors,
+        and cross-entropy of objectness for all but those that overlap an object well and are not its own.
 
         Each is divided by the mean number of objects' anchors in a picture of the batch.
         """
@@ -284,20 +281,18 @@ class Head:
 
         A small object's error counts up to twice, as in the authors' code.
         """
-        cells = [ops.take(each, at, axis=0) for each in (self.centres, self.sides, self.strides)]
+        centres, anchors, strides = (
+            ops.take(each, at, axis=0) for each in (self.centres, self.sides, self.strides)
+        )
         middle, sides = (boxes[..., :2] + boxes[..., 2:]) / 2, boxes[..., 2:] - boxes[..., :2]
-        height, width = self.size
-        small = 2.0 - ops.prod(ops.maximum(sides, 0.0), axis=-1) / (height * width)
-        if self.params.box_loss == "ciou":
-            return ciou_error(_place_boxes(said, *cells), boxes) * small
-        centres, anchors, strides = cells
         share = ops.clip((middle - centres) / strides + 0.5, 0.0, 1.0)
         stretch = ops.log(ops.maximum(sides, SMALLEST_PX) / anchors)
         # Less the cross-entropy of the best answer, which is not zero.
         rest = binary_cross_entropy(ops.log(share + 1e-6) - ops.log(1.0 - share + 1e-6), share)
         centre = ops.sum(binary_cross_entropy(said[..., :2], share) - rest, axis=-1)
         size = 0.5 * ops.sum(ops.square(said[..., 2:] - stretch), axis=-1)
-        return (centre + size) * small
+        height, width = self.size
+        return (centre + size) * (2.0 - ops.prod(ops.maximum(sides, 0.0), axis=-1) / (height * width))
 
     def decode(self, raw: Tensors) -> Tensors:
         """Raw outputs -> `boxes` (B, A, 4) xyxy px clipped to the picture and `scores` (B, A, C) in 0..1:
@@ -309,11 +304,6 @@ class Head:
 
     def _boxes(self, raw: Tensors) -> Any:
         """xyxy px, (B, A, 4)."""
-        return _place_boxes(raw["boxes"], self.centres, self.sides, self.strides)
-
-
-def _place_boxes(said: Any, centres: Any, anchors: Any, strides: Any) -> Any:
-    """Raw boxes (..., 4) -> xyxy px, by the centres, anchor sides (..., 2) and strides (..., 1) of cells."""
-    middle = centres + (ops.sigmoid(said[..., :2]) - 0.5) * strides
-    half = ops.exp(ops.clip(said[..., 2:], -STRETCH, STRETCH)) * (anchors / 2)
-    return ops.concatenate([middle - half, middle + half], axis=-1)
+        middle = self.centres + (ops.sigmoid(raw["boxes"][..., :2]) - 0.5) * self.strides
+        half = ops.exp(ops.clip(raw["boxes"][..., 2:], -STRETCH, STRETCH)) * (self.sides / 2)
+        return ops.concatenate([middle - half, middle + half], axis=-1)
