@@ -70,7 +70,7 @@ CLASSIFY: dict[str, Any] = {
 }
 
 
-# Each with several settings that the default leaves off. A few epochs need not lower the loss enough.
+# Each with several settings that the default leaves off.
 OPTIONS: dict[str, dict[str, Any]] = {
     "classify: dropout, smoothing, flattened, live features, frozen batch norm": {
         "model.task": "classify",
@@ -80,6 +80,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "fine_tune.batch_norm": "frozen",
         "fine_tune.unfreeze_from": "stage4_down",
         "evaluate.explained_pictures": 2,
+        # In twelve steps dropout moves the loss by more than learning does.
+        "quality.train_head.max_final_loss_ratio": 1.2,
     },
     "detect: pasted, mixed, turned, cropped, soft suppression": {
         "augment.copy_paste": 0.5,
@@ -207,7 +209,7 @@ def options(place: Path) -> Iterator[str]:
         if name.startswith("classify"):
             write_photos(copy.folder / PHOTOS)
             changes = {**CLASSIFY, **changes}
-        copy.change({**TINY, "quality.mode": "report", **changes})
+        copy.change({**TINY, **changes})
         return copy
 
     yield from each(

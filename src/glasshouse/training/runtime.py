@@ -1,4 +1,4 @@
-"""The process that trains: seeds, determinism, precision."""
+"""The process that trains: memory, seeds, determinism, precision."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from glasshouse.training.quiet import quiet
 
 # Names and numbers of glibc's malloc.h, and what they are set to, bytes.
-TRIM_THRESHOLD, TOP_PAD, MMAP_MAX = (-1, 2**31 - 1), (-2, 2**26), (-4, 0)
+TRIM_THRESHOLD, MMAP_MAX = (-1, 2**31 - 1), (-4, 0)
 
 
 def prepare_runtime(seed: int) -> None:
@@ -16,7 +16,7 @@ def prepare_runtime(seed: int) -> None:
     built.
 
     On a GPU the network computes in half precision (its losses and outputs stay in float32); on a CPU that
-    gains nothing.
+    gains nothing. Memory that is freed stays with the process (`keep_memory`).
 
     Args:
         seed: of Python, NumPy and Keras.
@@ -43,7 +43,7 @@ def keep_memory() -> bool:
         Whether there is such a setting: glibc has it, other C libraries have not.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    return mallopt is not None and all([mallopt(*each) for each in (TRIM_THRESHOLD, TOP_PAD, MMAP_MAX)])
+    return mallopt is not None and all([mallopt(*each) for each in (TRIM_THRESHOLD, MMAP_MAX)])
 
 
 def training_seed(params: Any) -> int:
