@@ -87,6 +87,20 @@ def test_the_map_lies_in_the_original_picture(prepared: Prepared, picture: np.nd
     assert saliency[20:60, 120:160].mean() > 3 * saliency[:, :100].mean()
 
 
+def test_the_masks_are_as_many_and_as_random_as_asked(prepared: Prepared) -> None:
+    asked: list[int] = []
+
+    def count(pixels: np.ndarray) -> dict[str, np.ndarray]:
+        asked.append(len(pixels))
+        return see_brightness(pixels)
+
+    mark = Mark("right", "a 0.90", None, 0, 0.9)
+    maps = [Explainer(count, prepared, pictures=1, seed=seed, masks=40).map(8, mark) for seed in (5, 5, 6)]
+    assert sum(asked) == 3 * 40
+    assert (maps[0] == maps[1]).all()
+    assert (maps[0] != maps[2]).any()
+
+
 def test_as_many_pictures_as_asked_for_those_without_an_answer_left_out(
     prepared: Prepared, picture: np.ndarray
 ) -> None:

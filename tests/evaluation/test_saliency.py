@@ -48,6 +48,26 @@ def test_the_map_lies_on_what_the_network_looks_at(predict: Any, target: Target,
     assert inside > 6 * saliency.mean()
 
 
+def test_hidden_parts_take_the_mean_colour(pixels: np.ndarray) -> None:
+    """Of one colour a picture shows no hole; of two, nothing beyond them, and on average the mean of both."""
+    shown: list[np.ndarray] = []
+
+    def remember(given: np.ndarray) -> dict[str, np.ndarray]:
+        shown.append(given)
+        return see_window(given)
+
+    plain = np.full((*SIZE, 3), (200, 90, 10), np.uint8)
+    map_saliency(remember, plain, [Target(0)], masks=20)
+    np.testing.assert_allclose(np.concatenate(shown), np.broadcast_to(plain, (20, *plain.shape)), atol=1e-3)
+    shown.clear()
+    map_saliency(remember, pixels, [Target(0)], masks=20)
+    mean = pixels.mean()
+    outside = np.ones(SIZE, bool)
+    outside[WINDOW] = False
+    assert np.concatenate(shown)[:, outside].min() == pytest.approx(60, abs=1e-3)
+    assert np.concatenate(shown)[:, outside].max() == pytest.approx(mean, abs=0.5)
+
+
 def test_what_counts_against_a_class_and_what_has_no_effect_is_dark(pixels: np.ndarray) -> None:
     """Seen, the bright window speaks against class 1; class 2 hangs on nothing."""
     bright, dark, constant = map_saliency(see_window, pixels, [Target(0), Target(1), Target(2)])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from glasshouse.inputs.features import FeatureCache, cache_features
+from glasshouse.inputs.features import FeatureCache, cache_features, select_used
 from glasshouse.inputs.stream import Pictures, TrainingStream
 
 SIDE, BATCH, STEPS, VARIANTS = 16, 4, 2, 3
@@ -128,6 +128,40 @@ def test_the_cached_head_draws_by_weight(backbone: Any, place: Path, monkeypatch
     assert set(np.sum(labels == 7, axis=1).tolist()) <= {4, 5}
     seen = drawn.features["c3"][drawn.targets["label"] == 7]
     assert len({feature.tobytes() for feature in seen}) == len(seen)  # each time augmented anew
+
+
+def test_only_levels_that_the_top_looks_at_are_kept(backbone: Any) -> None:
+    """Of a pooling top the coarse one; of one that looks at both, both, and the models as they are."""
+    import keras
+
+    shapes = {"c3": (4, 4, 4), "c4": (2, 2, 4)}
+    inputs = {name: keras.Input(shape, name=name) for name, shape in shapes.items()}
+    pooled = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(inputs["c4"]))
+    shared = keras.layers.Conv2D(2, 1)
+    pooling = keras.Model(inputs, {"logits": pooled}, name="top")
+    both = keras.Model(inputs, {name: shared(x) for name, x in inputs.items()})
+
+    small, top = select_used(backbone, pooling)
+    assert set(small.output) == set(top.input) == {"c4"}
+    assert [id(weight) for weight in top.weights] == [id(weight) for weight in pooling.weights]
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, SIDE, SIDE, 3)).astype(np.float32)
+    wanted = pooling(backbone(pixels, training=False))["logits"]
+    assert np.array_equal(top(small(pixels, training=False))["logits"], wanted)
+
+    assert select_used(backbone, both) == (backbone, both)
+
+
+def test_a_full_disk_is_said_before_it_is_filled(
+    backbone: Any, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """24 examples of 4*4*4 + 2*2*4 = 80 numbers of 2 bytes: 3,840 bytes."""
+    monkeypatch.chdir(place)
+    room = SimpleNamespace(free=3840)
+    monkeypatch.setattr("glasshouse.inputs.features.shutil.disk_usage", lambda folder: room)
+    cache_features(backbone, stream(0, VARIANTS * STEPS), VARIANTS * STEPS)
+    room.free = 3839
+    with pytest.raises(ValueError, match=r"train_head\.features: .*0\.00 GB are free in .*variants"):
+        cache_features(backbone, stream(0, VARIANTS * STEPS), VARIANTS * STEPS)
 
 
 def test_the_stream_keeps_features_and_targets_together(cache: FeatureCache) -> None:

@@ -5,6 +5,7 @@ What they change, and that a killed one ends as an undisturbed one.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from glasshouse.inputs.features import cache_features
 from glasshouse.inputs.stream import Pictures
 from glasshouse.training.checkpoints import Checkpoint
 
@@ -132,6 +134,34 @@ def test_the_head_learns_and_the_backbone_stays(
     # Not by the loss: its targets grow with the boxes' quality, so in so short a training it may well rise.
     assert cover_of(network, squares) > covered + 0.05
     assert history[0]["loss"] == pytest.approx(history[0]["loss_class"] + history[0]["loss_box"], rel=1e-4)
+
+
+def test_a_classifier_keeps_features_of_its_one_level_and_learns_as_from_all(
+    squares: Pictures, ranges: Any, model_params: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from glasshouse.models.heads.classify import Params as Head
+    from glasshouse.models.necks.none import Params as Neck
+
+    monkeypatch.chdir(tmp_path)
+    params = SimpleNamespace(
+        **{**vars(model_params), "task": "classify", "neck": Neck(name="none"), "head": Head(name="classify")}
+    )
+    pictures = replace(squares, label=squares.labels[:, 0])
+    kept: list[set[str]] = []
+
+    def spy(*given: Any) -> Any:
+        cache = cache_features(*given)
+        kept.append(set(cache.features))
+        return cache
+
+    monkeypatch.setattr("glasshouse.training.head.cache_features", spy)
+    lean, whole = build(params), build(params)
+    history = run_head(lean, pictures, ranges, tmp_path / "a.npz", params={"epochs": 20})
+    monkeypatch.setattr("glasshouse.training.head.select_used", lambda *models: models)
+    run_head(whole, pictures, ranges, tmp_path / "b.npz", params={"epochs": 20})
+    assert kept == [{"c5"}, {"c3", "c4", "c5"}]
+    assert_same(weights_of(lean), weights_of(whole))
+    assert history[-1]["loss"] < 0.9 * history[0]["loss"]
 
 
 @pytest.mark.slow

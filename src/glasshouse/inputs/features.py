@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +67,35 @@ class FeatureCache:
         return tf.data.Dataset.range(first_step, last_step).map(load, num_parallel_calls=1).prefetch(4)
 
 
+def select_used(backbone: Any, top: Any) -> tuple[Any, Any]:
+    """The same two models without the features that the top does not look at.
+
+    A classifier pools the coarsest level alone; the finer ones would be most of the file.
+
+    Args:
+        backbone: Keras model, pixels -> {name: features}.
+        top: Keras model, {name: features} -> raw outputs.
+
+    Returns:
+        Backbone and top; the very ones given where every feature is used.
+    """
+    import keras
+    import tensorflow as tf
+
+    features = {name: tf.zeros((1, *x.shape[1:]), x.dtype) for name, x in top.input.items()}
+    with tf.GradientTape() as tape:
+        tape.watch(features)
+        raw = top(features, training=False)
+    # None, unlike zeros, is the gradient by what the outputs do not hang on.
+    used = [name for name, slope in tape.gradient(raw, features).items() if slope is not None]
+    if len(used) == len(features):
+        return backbone, top
+    return (
+        keras.Model(backbone.input, {name: backbone.output[name] for name in used}, name=backbone.name),
+        keras.Model({name: top.input[name] for name in used}, top.output, name=top.name),
+    )
+
+
 def cache_features(backbone: Any, stream: Any, batches: int) -> FeatureCache:
     """Run a frozen backbone over a stream once.
 
@@ -74,6 +105,9 @@ def cache_features(backbone: Any, stream: Any, batches: int) -> FeatureCache:
         backbone: Keras model, pixels -> {name: (B, h, w, c)}; its batch normalization must be frozen.
         stream: of (pixels (B, H, W, 3), targets).
         batches: how many it gives, all of one size.
+
+    Raises:
+        ValueError: the disk has no room for the features.
     """
     import tensorflow as tf
 
@@ -84,9 +118,10 @@ def cache_features(backbone: Any, stream: Any, batches: int) -> FeatureCache:
     for pixels, answer in tqdm(stream, total=batches, desc="features", unit="batch", disable=None):
         values = {name: value.numpy() for name, value in run(pixels).items()}
         batch = len(pixels)
+        features = features or _map_temporary(
+            {name: (batches * batch, *value.shape[1:]) for name, value in values.items()}
+        )
         for name, value in values.items():
-            if name not in features:
-                features[name] = _map_temporary((batches * batch, *value.shape[1:]))
             features[name][count : count + batch] = value  # rounded to half precision here
         for name, value in answer.items():
             targets.setdefault(name, []).append(value.numpy())
@@ -94,9 +129,20 @@ def cache_features(backbone: Any, stream: Any, batches: int) -> FeatureCache:
     return FeatureCache(features, {name: np.concatenate(parts) for name, parts in targets.items()}, count)
 
 
-def _map_temporary(shape: tuple[int, ...]) -> NDArray[np.float16]:
-    """An array on disk that is gone when the process ends, however it ends: its file has no name."""
+def _map_temporary(shapes: dict[str, tuple[int, ...]]) -> dict[str, NDArray[np.float16]]:
+    """Arrays on disk that are gone when the process ends, however it ends: their files have no names."""
     folder = Path(".glasshouse")  # beside the project's data: /tmp may live in memory
     folder.mkdir(exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder) as file:
-        return np.memmap(file, np.float16, "w+", shape=shape)
+    # A mapped file takes its room only when it is written, and a full disk then kills without a word.
+    needed = sum(math.prod(shape) for shape in shapes.values()) * np.dtype(np.float16).itemsize
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise ValueError(
+            f"train_head.features: the cached features need {needed / 1e9:.2f} GB, {free / 1e9:.2f} GB are "
+            f"free in {folder.resolve()}. Make room, take fewer train_head.variants, or set live."
+        )
+    arrays: dict[str, NDArray[np.float16]] = {}
+    for name, shape in shapes.items():
+        with tempfile.TemporaryFile(dir=folder) as file:
+            arrays[name] = np.memmap(file, np.float16, "w+", shape=shape)
+    return arrays

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from glasshouse.inputs.features import cache_features
+from glasshouse.inputs.features import cache_features, select_used
 from glasshouse.inputs.order import count_passes
 from glasshouse.inputs.stream import Pictures, TrainingStream, may_compose
 from glasshouse.models.network import Network, freeze
@@ -51,7 +51,8 @@ def train_head(
         The history, one row an epoch.
 
     Raises:
-        ValueError: `augment.copy_paste` is asked for where it can do nothing.
+        ValueError: `augment.copy_paste` is asked for where it can do nothing, or the disk has no room for the
+            features.
     """
     freeze(network, None)
     may_compose(pictures, network.head, augment)  # what would stop the fine-tuning stops here already
@@ -61,9 +62,9 @@ def train_head(
     stream: Callable[[int, int], Any] = live
     if params.features == "cached":
         variants = params.variants * steps
-        cache = cache_features(network.backbone, live(0, variants), variants)
+        backbone, model = select_used(network.backbone, network.top)
+        cache = cache_features(backbone, live(0, variants), variants)
         stream = partial(cache.stream, steps, params.batch_size, seed)
-        model = network.top
     warn_of_memory(model, params.batch_size)
     learner = Learner(model, network)
     total = params.epochs * steps
