@@ -24,7 +24,8 @@ def fonts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
 
 
 @pytest.mark.parametrize(
-    "text", ["roses 0.93", "\u0440\u043e\u0437\u0430 0.93", "\u03c1\u03cc\u03b4\u03bf", ""]
+    "text",
+    ["roses 0.93", "\u0440\u043e\u0437\u0430 0.93", "\u03c1\u03cc\u03b4\u03bf", "ros\u00e9\u3000red", ""],
 )
 def test_dejavu_draws_what_it_has(text: str) -> None:
     assert letter(text, 12)[0] == text
@@ -39,7 +40,7 @@ def test_another_font_of_the_machine_draws_what_dejavu_has_not() -> None:
 
 def test_letters_that_no_font_has_are_marked_and_told_once(capsys: pytest.CaptureFixture[str]) -> None:
     for size in (12, 13):
-        assert letter(f"{ROSE} 0.93", size)[0] == f"{UNKNOWN * 2} 0.93"
+        assert letter(f"ros\u00e9 {ROSE} 0.93", size)[0] == f"ros\u00e9 {UNKNOWN * 2} 0.93"
     told = capsys.readouterr().err
     assert told.count("No font of this machine") == 1
     assert "fonts-noto-cjk" in told
