@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from dvc.utils import errored_revisions
 
 from glasshouse.evaluation.report import write_report
 from glasshouse.evaluation.results import SplitTables, evaluate_split
@@ -77,6 +78,7 @@ def test_detection_report_is_whole_and_agrees_with_itself(tables: Tables, tmp_pa
     splits = {"valid": tables(1), "test": tables(2)}
     metrics = write(tmp_path, "detect", splits)
     assert read_strictly(tmp_path / "metrics.json") == metrics
+    assert errored_revisions({"": metrics}) == []
     assert list(metrics) == ["valid", "test"]
     wanted = {"mAP_50_95", "mAP_50", "mAP_75", "mean_iou", "AR_100", "per_class", "ci95", "protocol"}
     for name, scores in metrics.items():
@@ -170,6 +172,7 @@ def test_a_localisers_report_leads_with_its_own_scores(tables: Tables, tmp_path:
     splits = {"valid": replace(tables(1), without_target=5), "test": replace(tables(2), without_target=7)}
     metrics = write(tmp_path, "localize", splits)
     assert read_strictly(tmp_path / "metrics.json") == metrics
+    assert errored_revisions({"": metrics}) == []
     detected = write(tmp_path / "detected", "detect", splits)
     for name, scores in metrics.items():
         assert list(scores)[:2] == ["accuracy", "mean_iou"]
@@ -198,6 +201,7 @@ def test_classification_report_is_whole(classified: Tables, tmp_path: Path) -> N
     splits = {"valid": classified(1), "test": classified(2)}
     metrics = write(tmp_path, "classify", splits)
     assert read_strictly(tmp_path / "metrics.json") == metrics
+    assert errored_revisions({"": metrics}) == []
     rows = read_strictly(tmp_path / "test" / "predictions.json")
     given = splits["test"].predictions.set_index("image_id")["probabilities"]
     for row, label in zip(rows, splits["test"].images["label"], strict=True):

@@ -107,10 +107,10 @@ class Calibration:
     scaled: Reliability
 
     def scores(self) -> dict[str, Any]:
-        """The block `calibration` of metrics.json."""
-        return {
-            "error": self.plain.error,
-            "error_scaled": self.scaled.error,
+        """The block `calibration` of metrics.json: the expected calibration error and what scales it down."""
+        return {  # DVC takes a metric named "error" for a file that it could not read
+            "ece": self.plain.error,
+            "ece_scaled": self.scaled.error,
             "temperature": self.temperature,
             "fitted_on": self.fitted_on,
         }
