@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import runpy
 import subprocess
@@ -17,7 +18,7 @@ import pytest
 
 from glasshouse.quality.checking.checks import GuardFailure
 from glasshouse.quality.checking.guard import guard
-from glasshouse.quality.checking.validation import plain, warm_up
+from glasshouse.quality.checking.validation import _open_frames, plain, warm_up
 from glasshouse.quality.learning import summarize_weights
 from glasshouse.quality.suites.evaluate import flatten_metrics
 from glasshouse.quality.suites.preprocess import summarize_pixels
@@ -303,3 +304,14 @@ def test_metrics_are_flattened():
     ]  # fmt: skip
     assert frames["counts"].values.tolist() == [["test", 4, 9, 7]]
     assert frames["per_class"].values.tolist() == [["test", "rose", "AP_50", 0.6]]
+
+
+def test_great_expectations_is_not_heard_where_the_root_logger_was_opened(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the converters of the exports do it; its warnings are."""
+    caplog.set_level(logging.INFO)
+    _open_frames.__wrapped__()
+    assert [record for record in caplog.records if record.name.startswith("great_expectations")] == []
+    logging.getLogger("great_expectations.anything").warning("look here")
+    assert capsys.readouterr().err == "look here\n"

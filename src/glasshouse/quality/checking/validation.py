@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import math
 import os
 import threading
@@ -71,6 +72,9 @@ def validate(
 @cache
 def _open_frames() -> BatchDefinition[Any]:
     """Great Expectations in memory, without progress bars, ready to be given one data frame after another."""
+    # Once a converter of networks has opened the root logger, that one would tell of every folder. Without it
+    # warnings still reach standard error.
+    logging.getLogger("great_expectations").propagate = False
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
