@@ -9,6 +9,7 @@ import write_deps
 from import_graph import ImportFault
 from ruamel.yaml import YAML
 
+from glasshouse.models.pretrained import WATCHED
 from glasshouse.params import STAGE_KEYS, part_names
 from glasshouse.params.parts import FOLDERS
 
@@ -35,6 +36,13 @@ def test_each_stage_is_its_script() -> None:
     assert {stage: block["cmd"] for stage, block in stages.items()} == {
         stage: f"python pipeline/{stage}.py" for stage in STAGE_KEYS
     }
+
+
+def test_the_stage_that_loads_weights_watches_their_folder() -> None:
+    stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+    watching = [name for name, block in stages.items() if str(WATCHED) in write_deps._listed(block, "deps")]
+    assert watching == ["train_head"]
+    assert (ROOT / WATCHED).is_dir()
 
 
 def test_each_output_has_one_writer() -> None:

@@ -205,6 +205,34 @@ def write_another_width(backbone: Any, path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "warned"),
+    [
+        ("data/weights/own.weights.h5", False),
+        ("data/weights/linked.weights.h5", False),
+        ("data/weights/../../own.weights.h5", True),
+        ("{root}/data/weights/own.weights.h5", False),
+        ("{root}/own.weights.h5", True),
+    ],
+)
+def test_a_file_whose_changes_nothing_sees_is_warned_of(
+    small: Any,
+    name: str,
+    warned: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "data" / "weights"
+    folder.mkdir(parents=True)
+    for path in (tmp_path / "own.weights.h5", folder / "own.weights.h5"):
+        small.save_weights(path)
+    (folder / "linked.weights.h5").symlink_to(tmp_path / "own.weights.h5")
+    load_backbone_weights(small, compact(Path(name.format(root=tmp_path))))
+    assert ("lies outside of data/weights" in capsys.readouterr().err) is warned
+
+
+@pytest.mark.parametrize(
     ("write", "words"),
     [
         (write_text, "is no HDF5 file"),

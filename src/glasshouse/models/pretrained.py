@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import defaultdict
 from itertools import chain
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 from glasshouse.params import builtin_weights_path
 
 READS = ("src/glasshouse/models/weights",)
+WATCHED = Path("data/weights")  # a dependency of the stage that loads weights
 
 Shapes = dict[str, list[tuple[int, ...]]]  # layer's name -> shapes of its weights
 
@@ -36,6 +39,13 @@ def load_backbone_weights(backbone: Any, params: Any) -> None:
         raise FileNotFoundError(
             f"model.backbone.weights: {params.weights!r} for {params.name!r} needs the file {path}, "
             "which does not exist."
+        )
+    # A link in the folder will do: DVC looks at what it leads to.
+    if params.weights != "builtin" and not Path(os.path.abspath(path)).is_relative_to(WATCHED.absolute()):
+        print(
+            f"warning: model.backbone.weights: {path} lies outside of {WATCHED}, so nothing runs anew when "
+            "its content changes. Keep it there.",
+            file=sys.stderr,
         )
     whole = path.name.endswith(".weights.h5")
     _check_layers(_list_shapes(backbone), _read_shapes(path, whole), path, whole)
