@@ -38,7 +38,7 @@ def make(
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name not in ("GPU", "MAKEFLAGS", "MFLAGS", "PYTHON")
+        if name not in ("ARGS", "GPU", "MAKEFLAGS", "MFLAGS", "PYTHON")
     }
     environment = {**kept, "PATH": f"{shadow}{os.pathsep}{os.environ['PATH']}"}
     command = ["make", "--no-print-directory", *arguments]
