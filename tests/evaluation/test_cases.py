@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from glasshouse.evaluation.cases import Case, choose_cases, classification_cases, detection_cases
+from glasshouse.evaluation.cases import Case, Mark, choose_cases, classification_cases, detection_cases
 from glasshouse.evaluation.coco_files import CocoArrays
 from glasshouse.evaluation.gallery import COLOURS, contact_sheet, draw_case, jpeg_bytes
 from glasshouse.metrics.confusion import pair_boxes
@@ -73,6 +73,16 @@ def test_boxes_are_drawn_where_they_lie_at_twice_the_size() -> None:
     assert image.getpixel((61, 40)) == image.getpixel((40, 61)) == (0, 0, 0)
     assert image.getpixel((159, 59)) == COLOURS["wrong"]
     assert jpeg_bytes(image) == jpeg_bytes(draw_case(np.zeros((100, 120, 3), dtype=np.uint8), first))
+
+
+@pytest.mark.parametrize("side", [28, 32])
+def test_words_leave_most_of_a_tiny_picture_to_see(side: int) -> None:
+    mark = Mark("wrong", "T-shirt 0.91, is Pullover", None, 0, 0.91)
+    image = draw_case(np.zeros((side, side, 3), dtype=np.uint8), Case(1, "", 0.0, "", (mark,)))
+    assert image.size == (240, 240)
+    covered = (np.asarray(image) == COLOURS["wrong"]).all(axis=-1)
+    assert 0.02 < covered.mean() < 0.1
+    assert not covered[2:-2, -20:-2].any()  # the words end inside
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (2000, 3000), (160, 160)])

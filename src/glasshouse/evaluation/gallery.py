@@ -15,6 +15,7 @@ from glasshouse.evaluation.heat import paint_saliency
 from glasshouse.pictures.lettering import letter
 
 ENLARGE = 2.0  # small pictures are drawn at twice their size,
+LEAST_SIDE_PX = 240  # tiny ones with this long side, so that words leave something to see of 28 px,
 LONG_SIDE_PX = 480  # large ones reduced to this
 DASH_PX = 5
 FONT_SHARE = 24  # height of the words: this part of the long side
@@ -34,7 +35,9 @@ def draw_case(
     """The picture (height, width, 3) at the gallery's size, truth dashed, predictions solid, each box with
     its words; in grey under a map (height, width) of where the network looked, where there is one."""
     height, width = pixels_rgb.shape[:2]
-    scale = min(ENLARGE, max(LONG_SIDE_PX / max(height, width), 1 / min(height, width)))
+    long_side = max(height, width)
+    enlarged = max(ENLARGE, LEAST_SIDE_PX / long_side)
+    scale = min(enlarged, max(LONG_SIDE_PX / long_side, 1 / min(height, width)))
     size = (max(round(width * scale), 1), max(round(height * scale), 1))
     image = Image.fromarray(pixels_rgb).resize(size, Image.Resampling.BICUBIC)
     if saliency is not None:
