@@ -69,3 +69,11 @@ def model_params() -> Any:
         neck=Neck(name="top_down", channels=8),
         head=Head(name="anchor_free"),
     )
+
+
+@pytest.fixture(scope="module")
+def deterministic() -> None:
+    """As in a stage's process."""
+    from glasshouse.training.runtime import prepare_runtime
+
+    prepare_runtime(5)

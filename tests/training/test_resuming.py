@@ -13,13 +13,7 @@ from glasshouse.inputs.stream import Pictures
 
 from .runs import Killed, assert_same, build_tiny, die_after, run_head, run_tune, weights_of
 
-
-@pytest.fixture(scope="module", autouse=True)
-def deterministic() -> None:
-    """As in a stage's process."""
-    from glasshouse.training.runtime import prepare_runtime
-
-    prepare_runtime(5)
+pytestmark = pytest.mark.usefixtures("deterministic")
 
 
 @pytest.mark.slow

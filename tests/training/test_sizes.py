@@ -16,27 +16,14 @@ from glasshouse.inputs.stream import Pictures, TrainingStream
 from glasshouse.training.checkpoints import Checkpoint
 from glasshouse.training.sizes import fit_sizes, head_at
 
-TUNE: Any = SimpleNamespace(
-    epochs=16,
-    batch_size=4,
-    learning_rate=2e-2,
-    unfreeze_from="all",
-    batch_norm="train",
-    epoch_pictures=0,
-    warmup_epochs=0,
-    weight_decay=0.01,
-    clip_norm=10.0,
-    ema_epochs=0.5,
-    validate_every=99,
-    sizes_px=(32, 64),
-)
+from .runs import TUNE as SINGLE
+
+# As the trainings at one size, but longer and faster, so that the losses at both sizes fall.
+CHANGES = {"epochs": 16, "learning_rate": 2e-2, "warmup_epochs": 0, "ema_epochs": 0.5, "validate_every": 99}
+TUNE: Any = SimpleNamespace(**{**vars(SINGLE), **CHANGES, "sizes_px": (32, 64)})
 
 
-@pytest.fixture(scope="module", autouse=True)
-def deterministic() -> None:
-    from glasshouse.training.runtime import prepare_runtime
-
-    prepare_runtime(5)
+pytestmark = pytest.mark.usefixtures("deterministic")
 
 
 def build(height_px: int = 32, width_px: int = 32, dense: bool = False) -> Any:
@@ -129,7 +116,7 @@ def test_at_another_size_the_same_batch_is_seen_larger(squares: Pictures, ranges
 
 
 @pytest.fixture(scope="module")
-def trained(squares: Pictures, ranges: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def trained(deterministic: None, squares: Pictures, ranges: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A network that learned undisturbed at 32 and 64 px, its history, and what a kill after the third epoch
     would have left."""
     network, folder = start(), tmp_path_factory.mktemp("whole")

@@ -15,13 +15,7 @@ from glasshouse.inputs.stream import Pictures
 
 from .runs import assert_same, build, build_tiny, run_head, run_tune, weights_of
 
-
-@pytest.fixture(scope="module", autouse=True)
-def deterministic() -> None:
-    """As in a stage's process."""
-    from glasshouse.training.runtime import prepare_runtime
-
-    prepare_runtime(5)
+pytestmark = pytest.mark.usefixtures("deterministic")
 
 
 def cover_of(network: Any, pictures: Pictures) -> float:
