@@ -116,7 +116,9 @@ def test_at_another_size_the_same_batch_is_seen_larger(squares: Pictures, ranges
 
 
 @pytest.fixture(scope="module")
-def trained(deterministic: None, squares: Pictures, ranges: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def trained(
+    deterministic: None, squares: Pictures, ranges: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Any:
     """A network that learned undisturbed at 32 and 64 px, its history, and what a kill after the third epoch
     would have left."""
     network, folder = start(), tmp_path_factory.mktemp("whole")

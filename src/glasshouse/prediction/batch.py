@@ -137,8 +137,9 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def _note(done: Done, tables: Sequence[Table], outcome: Outcome, out: Path) -> None:
     for file, prediction in done.found:
+        objects = prediction.list_objects()
         for table in tables:
-            table.add(file.name, prediction)
+            table.add(file.name, prediction, objects)
         outcome.read += 1
         outcome.objects += len(prediction)
     for table in tables:
