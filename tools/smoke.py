@@ -97,8 +97,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "fine_tune.weight_decay": 0.0,
         "model.seed": 3,
     },
-    "yolo_v3: chosen anchors, several sizes, cropped to aspect, oversampled": {
-        "model.head": {"name": "yolo_v3", "anchors": "auto", "match_iou": 1.0},
+    "yolo_v3: chosen anchors, three cells, several sizes, cropped to aspect, oversampled": {
+        "model.head": {"name": "yolo_v3", "anchors": "auto", "match_iou": 1.0, "cells": 3},
         "fine_tune.sizes_px": [64, 96],
         "preprocess.resize": "crop",
         "split.balance": "oversample",

@@ -111,6 +111,49 @@ def test_a_good_box_that_is_not_the_objects_own_is_left_in_peace(codec: Any) -> 
     assert float(lenient.loss(lenient.encode(labels), calm)["objectness"][0]) == pytest.approx(0, abs=1e-5)
 
 
+def test_three_cells_by_hand(codec: Any) -> None:
+    head = make_head(match_iou=1.0, cells=3)
+    # Centre (20, 28.5) is 2.5 and 3.56 cells of 8 px: the cells to the right, 27, and below, 34, are nearest.
+    # Centre (45, 45) is 1.41 cells of 32 px: those to the left, 82, and above, 81.
+    labels = codec.pad([np.array([[16, 24, 24, 33], [30, 30, 60, 60]])], [np.array([0, 1])])
+    none = [-1, -1]
+    assert place_of(head, labels) == [[26, *none, 27, *none, 34, *none], [*none, 83, *none, 82, *none, 81]]
+    # Centre (3, 62) lies nearest to the left and lower edges, where there are no cells.
+    corner = codec.pad([np.array([[0, 58, 6, 66]])], [np.array([0])])
+    assert place_of(head, corner) == [[56] + [-1] * 8]
+
+
+def test_a_cell_beside_is_an_objects_only_where_it_is_nobodys(codec: Any) -> None:
+    head = make_head(match_iou=1.0, cells=3)
+    # The first would have 26, 27, 34; the second 27, 28, 35; the third, whose centre is (34, 29), 28, 27, 36.
+    boxes = np.array([[16, 24, 24, 33], [26, 25, 34, 33], [30, 25, 38, 33]])
+    places = np.array(place_of(head, codec.pad([boxes], [np.array([0, 1, 0])])))
+    assert places[:, [0, 3, 6]].tolist() == [[26, -1, 34], [27, -1, 35], [28, -1, 36]]
+    assert (places[:, [1, 2, 4, 5, 7, 8]] == -1).all()
+
+
+@pytest.mark.parametrize("cells", [1, 3])
+def test_a_box_told_at_any_of_its_places_costs_nothing_and_is_decoded_to_itself(
+    codec: Any, cells: int
+) -> None:
+    head = make_head(match_iou=0.0, cells=cells)
+    box = np.array([17.0, 25.0, 29.0, 44.0])
+    targets = head.encode(codec.pad([box[None]], [np.array([1])]))
+    own = np.asarray(targets["place"])[0, 0]
+    assert (own >= 0).sum() == 3 * cells
+    raw = {
+        "boxes": np.zeros((1, PLACES, 4), np.float32),
+        "objectness": np.zeros((1, PLACES, 1), np.float32),
+        "logits": np.zeros((1, PLACES, 2), np.float32),
+    }
+    middle, sides = (box[:2] + box[2:]) / 2, box[2:] - box[:2]
+    share = (middle - head.centres[own]) / (head.strides[own] * (2 if cells == 3 else 1)) + 0.5
+    raw["boxes"][0, own, :2] = np.log(share / (1 - share))
+    raw["boxes"][0, own, 2:] = np.log(sides / head.sides[own])
+    np.testing.assert_allclose(np.asarray(head.decode(raw)["boxes"])[0, own], [box] * len(own), atol=1e-4)
+    assert float(head.loss(targets, raw)["box"][0]) == pytest.approx(0, abs=1e-4)
+
+
 def boxes_of(sides: Any) -> np.ndarray:
     return np.concatenate([np.full((len(sides), 2), 5.0), 5.0 + np.asarray(sides)], axis=1)
 

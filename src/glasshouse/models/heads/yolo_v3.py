@@ -54,7 +54,12 @@ class Params(Strict):
     # An anchor whose shape overlaps an object's so much learns it beside the best one; 1: the best alone, as
     # in the paper. More anchors learn more from few pictures.
     match_iou: Share = 0.3
-    ignore_iou: Share = 0.5  # a box that overlaps an object so much is not taught that it is background
+    # A box that overlaps an object so much is not taught that it is background. At less, more boxes that are
+    # no object's own stay untaught than suppression removes.
+    ignore_iou: Share = 0.7
+    # Which cells learn an object: 1, that of its centre | 3, also the nearest beside and the nearest above or
+    # below. Three suit few pictures whose classes differ in size, and harm where neighbours share anchors.
+    cells: Literal[1, 3] = 1
 
     @field_validator("anchors", mode="plain")
     @classmethod
@@ -139,6 +144,7 @@ class Head:
         self.params, self.classes, self.size = params, classes, (height_px, width_px)
         self.anchors = anchors.reshape(len(STRIDES), -1, 2)  # the smallest for the finest level
         self.centres, self.sides, self.strides = self._lay_anchors()
+        self.span = 1.0 if params.cells == 1 else 2.0  # cells over which a centre can lie
 
     def _lay_anchors(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         """Cell centres (A, 2) px, anchor sides (A, 2) px and strides (A, 1) of all A anchors."""
@@ -177,18 +183,33 @@ class Head:
 
         In the cell that holds the object's centre, it has the anchor whose shape overlaps its own most. Where
         that is another object's already, the later one takes its next best, and at last goes without. Other
-        anchors of the cell that overlap it by `match_iou` and are nobody's it has too.
+        anchors of the cell that overlap it by `match_iou` and are nobody's it has too; with three cells also
+        those of the same shapes in the two nearest cells, where they are nobody's.
 
         Returns:
             `boxes` (B, N, 4) xyxy px, `one_hot` (B, N, C), and `place` (B, N, K) int32: for each anchor shape
-            the object's place among the A anchors, or -1.
+            (of one cell after the other) the object's place among the A anchors, or -1.
         """
         boxes, label = ops.cast(labels["boxes"], "float32"), ops.cast(labels["labels"], "int32")
         overlap = self._shape_iou(boxes[..., 2:] - boxes[..., :2])  # (B, N, K)
-        places = ops.where(label[..., None] >= 0, self._find_places(boxes), -1)
-        slots = int(boxes.shape[1])
-        before = np.tril(np.ones((1, slots, slots), bool), -1)  # [:, n, m]: m stands before n
-        place, waiting, untried = ops.full_like(places, -1), label >= 0, overlap
+        real = label[..., None] >= 0
+        cells = [ops.where(real, each, -1) for each in self._find_places(boxes)]
+        place = self._give_best(overlap, cells[0], label >= 0)
+        # A place says its shape, so only objects' wishes for the same shape can meet.
+        more = self._give_free(ops.where(overlap >= self.params.match_iou, cells[0], -1), [place])
+        given = [ops.maximum(place, more)]
+        for beside in cells[1:]:
+            given.append(self._give_free(ops.where(given[0] >= 0, beside, -1), given))
+        return {
+            "boxes": boxes,
+            "one_hot": ops.one_hot(label, self.classes, dtype="float32"),
+            "place": ops.concatenate(given, axis=-1),
+        }
+
+    def _give_best(self, overlap: Any, places: Any, waiting: Any) -> Any:
+        """The place (B, N, K) of every object's best anchor that no earlier object has, or -1."""
+        place, untried = ops.full_like(places, -1), overlap
+        before = _earlier(places)
         for _ in range(CHOICES):
             best = ops.one_hot(ops.argmax(untried, axis=-1), overlap.shape[-1], dtype="bool")  # (B, N, K)
             wish = ops.max(ops.where(ops.logical_and(best, waiting[..., None]), places, -1), axis=-1)
@@ -198,16 +219,16 @@ class Head:
             won = ops.logical_and(best, ops.logical_and(wish >= 0, ops.logical_not(waiting))[..., None])
             place = ops.where(won, places, place)
             untried = ops.where(best, -1.0, untried)
-        # A place says its shape, so only objects' wishes for the same shape can meet.
-        wish = ops.where(overlap >= self.params.match_iou, places, -1)
-        taken = ops.any(wish[:, :, None] == place[:, None], axis=2)
-        outrun = ops.any(ops.logical_and(wish[:, :, None] == wish[:, None], before[..., None]), axis=2)
-        free = ops.logical_not(ops.logical_or(taken, outrun))
-        return {
-            "boxes": boxes,
-            "one_hot": ops.one_hot(label, self.classes, dtype="float32"),
-            "place": ops.maximum(place, ops.where(free, wish, -1)),
-        }
+        return place
+
+    def _give_free(self, wish: Any, given: list[Any]) -> Any:
+        """The wishes (B, N, K) for places in none of `given` (B, N, K), else -1; of equal ones the first."""
+        outrun = ops.any(
+            ops.logical_and(wish[:, :, None] == wish[:, None], _earlier(wish)[..., None]), axis=2
+        )
+        for each in given:
+            outrun = ops.logical_or(outrun, ops.any(wish[:, :, None] == each[:, None], axis=2))
+        return ops.where(outrun, -1, wish)
 
     def count_lost(self, labels: Tensors) -> Any:
         """Objects of each picture (B,) whose best anchors are all taken by others of their cell."""
@@ -220,19 +241,27 @@ class Head:
         shared = ops.prod(ops.minimum(sides[..., None, :], shapes), axis=-1)
         return shared / (ops.prod(sides, axis=-1)[..., None] + shapes.prod(axis=-1) - shared)
 
-    def _find_places(self, boxes: Any) -> Any:
-        """Place among the A anchors of every shape in the cell of each box's centre, (B, N, K)."""
+    def _find_places(self, boxes: Any) -> list[Any]:
+        """Place among the A anchors of every shape in the cell of each box's centre, (B, N, K); with three
+        cells also in the nearest beside and in the nearest above or below, -1 outside of the picture."""
         middle = (boxes[..., None, :2] + boxes[..., None, 2:]) / 2
         places, start = [], 0
         for stride, shapes in zip(STRIDES, self.anchors, strict=True):
             rows, columns = (-(-side // stride) for side in self.size)
-            cell = ops.cast(ops.floor(middle / stride), "int32")  # (B, N, 1, 2)
-            column, row = ops.clip(cell[..., 0], 0, columns - 1), ops.clip(cell[..., 1], 0, rows - 1)
-            places.append(
-                start + (row * columns + column) * len(shapes) + np.arange(len(shapes), dtype=np.int32)
+            cell = ops.clip(
+                ops.cast(ops.floor(middle / stride), "int32"), 0, np.array([columns - 1, rows - 1])
             )
+            nearest = ops.where(middle / stride - ops.cast(cell, "float32") < 0.5, -1, 1)
+            level = []
+            for step in ((0, 0), (1, 0), (0, 1))[: self.params.cells]:
+                stepped = cell + nearest * np.array(step, np.int32)
+                column, row = stepped[..., 0], stepped[..., 1]
+                at = start + (row * columns + column) * len(shapes) + np.arange(len(shapes), dtype=np.int32)
+                inside = (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
+                level.append(ops.where(inside, at, -1))
+            places.append(level)
             start += rows * columns * len(shapes)
-        return ops.concatenate(places, axis=-1)
+        return [ops.concatenate(cells, axis=-1) for cells in zip(*places, strict=True)]
 
     def loss(self, targets: Tensors, raw: Tensors) -> Tensors:
         """Cross-entropies of classes and centres and squared errors of log sizes for objects' own anchors,
@@ -285,7 +314,7 @@ class Head:
             ops.take(each, at, axis=0) for each in (self.centres, self.sides, self.strides)
         )
         middle, sides = (boxes[..., :2] + boxes[..., 2:]) / 2, boxes[..., 2:] - boxes[..., :2]
-        share = ops.clip((middle - centres) / strides + 0.5, 0.0, 1.0)
+        share = ops.clip((middle - centres) / (self.span * strides) + 0.5, 0.0, 1.0)
         stretch = ops.log(ops.maximum(sides, SMALLEST_PX) / anchors)
         # Less the cross-entropy of the best answer, which is not zero.
         rest = binary_cross_entropy(ops.log(share + 1e-6) - ops.log(1.0 - share + 1e-6), share)
@@ -304,6 +333,12 @@ class Head:
 
     def _boxes(self, raw: Tensors) -> Any:
         """xyxy px, (B, A, 4)."""
-        middle = self.centres + (ops.sigmoid(raw["boxes"][..., :2]) - 0.5) * self.strides
+        middle = self.centres + (ops.sigmoid(raw["boxes"][..., :2]) - 0.5) * (self.span * self.strides)
         half = ops.exp(ops.clip(raw["boxes"][..., 2:], -STRETCH, STRETCH)) * (self.sides / 2)
         return ops.concatenate([middle - half, middle + half], axis=-1)
+
+
+def _earlier(places: Any) -> NDArray[np.bool_]:
+    """For places (B, N, K): (1, N, N), whether the object of the column stands before that of the row."""
+    slots = int(places.shape[1])
+    return np.tril(np.ones((1, slots, slots), bool), -1)
