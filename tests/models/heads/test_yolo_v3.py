@@ -132,6 +132,14 @@ def test_a_cell_beside_is_an_objects_only_where_it_is_nobodys(codec: Any) -> Non
     assert (places[:, [1, 2, 4, 5, 7, 8]] == -1).all()
 
 
+def test_of_two_that_want_one_cell_beside_the_first_has_it(codec: Any) -> None:
+    head = make_head(match_iou=1.0, cells=3)
+    # Centres (22, 28.5) and (34, 28.5): cells 26 and 28, both nearest to 27.
+    boxes = np.array([[18, 24, 26, 33], [30, 24, 38, 33]])
+    places = np.array(place_of(head, codec.pad([boxes], [np.array([0, 1])])))
+    assert places[:, [0, 3, 6]].tolist() == [[26, 27, 34], [28, -1, 36]]
+
+
 @pytest.mark.parametrize("cells", [1, 3])
 def test_a_box_told_at_any_of_its_places_costs_nothing_and_is_decoded_to_itself(
     codec: Any, cells: int
@@ -152,6 +160,23 @@ def test_a_box_told_at_any_of_its_places_costs_nothing_and_is_decoded_to_itself(
     raw["boxes"][0, own, 2:] = np.log(sides / head.sides[own])
     np.testing.assert_allclose(np.asarray(head.decode(raw)["boxes"])[0, own], [box] * len(own), atol=1e-4)
     assert float(head.loss(targets, raw)["box"][0]) == pytest.approx(0, abs=1e-4)
+
+
+def test_a_box_that_overlaps_by_less_than_suppression_removes_is_taught_to_be_none(codec: Any) -> None:
+    labels = codec.pad([np.array([[16, 24, 24, 32]])], [np.array([1])])
+    raw = {
+        "boxes": np.zeros((1, PLACES, 4), np.float32),
+        "objectness": np.full((1, PLACES, 1), -40, np.float32),
+        "logits": np.zeros((1, PLACES, 2), np.float32),
+    }
+    raw["objectness"][0, 26] = 40
+    # That of 16 px with its centre at (24, 24), moved to (20, 28), as wide as the object, 5/3 as high: 0.6.
+    raw["boxes"][0, 64 + 5] = [-np.log(3), np.log(3), np.log(0.5), np.log(5 / 6)]
+    raw["objectness"][0, 64 + 5] = 3.0
+    for options, expected in (({}, np.log(1 + np.exp(3))), ({"ignore_iou": 0.5}, 0.0)):
+        head = make_head(match_iou=1.0, **options)
+        found = float(head.loss(head.encode(labels), raw)["objectness"][0])
+        assert found == pytest.approx(expected, rel=1e-5, abs=1e-5)
 
 
 def boxes_of(sides: Any) -> np.ndarray:
