@@ -185,6 +185,17 @@ def test_doctor_names_what_is_wrong(inside: Any, capsys: pytest.CaptureFixture[s
     assert any(line.startswith("ok  tensorflow") for line in lines)
 
 
+def test_doctor_tells_the_number_of_threads(
+    inside: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del inside
+    for value, told in (("", "as many as processors"), ("3", "3 (TF_NUM_INTRAOP_THREADS)")):
+        monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", value)
+        main(["doctor"])
+        (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("ok  threads")]
+        assert told in line
+
+
 def test_outside_a_project_commands_say_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

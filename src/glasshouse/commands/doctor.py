@@ -20,6 +20,7 @@ PACKAGES = ("dvc", "mlflow", "great-expectations", "keras", "numpy", "pandas", "
 TENSORFLOWS = ("tensorflow", "tensorflow-cpu")
 PYTHONS = ((3, 11), (3, 12))
 SCARCE_GIB = 5.0
+THREADS = "TF_NUM_INTRAOP_THREADS"  # TensorFlow's own variable: threads that share one operation
 
 Line = tuple[bool, str, str]  # all well, subject, what was found
 
@@ -40,6 +41,9 @@ def _machine(root: Path) -> Iterator[Line]:
     yield True, "system", platform.platform()
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     yield True, "processors", f"{usable} usable"
+    set_threads = os.environ.get(THREADS, "")
+    told = f"{set_threads} ({THREADS})" if set_threads else f"{usable}, as many as processors"
+    yield True, "threads", f"{told}: a training's last bits depend on their number"
     yield True, "GPU", say_gpus()
     free_gib = shutil.disk_usage(root).free / 2**30
     yield free_gib > SCARCE_GIB, "disk", f"{free_gib:.1f} GiB free in {root}; {SCARCE_GIB:.0f} are wanted"
