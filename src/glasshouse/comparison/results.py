@@ -98,7 +98,7 @@ def make_board(comparison: Comparison, rows: Sequence[Row], scored: Mapping[Entr
     )
     limits = tell_limits(request.seeds, request.parallel, pictures, params.evaluate.bootstrap_rounds)
     return Board(
-        f"{count} backbones on {data}",
+        f"{count} backbone{'s' * (count != 1)} on {data}",
         f"{pictures} test pictures, {params.preprocess.height_px} x {params.preprocess.width_px} px",
         score,
         rows,
@@ -145,7 +145,10 @@ def count_bytes(folder: Path) -> int:
 
 def _ask(comparison: Comparison, folders: Mapping[str, Path], device: str) -> dict[str, Figures]:
     """Measure on one device, in a process of its own; raises MeasureFailure."""
-    print(f"latencies on the {device}, {len(folders)} models in turns", file=sys.stderr, flush=True)
+    count = len(folders)
+    print(
+        f"latencies on the {device}, {count} model{'s' * (count != 1)} in turns", file=sys.stderr, flush=True
+    )
     root = comparison.root
     with tempfile.TemporaryDirectory(prefix="measure-", dir=root / COPIES) as place:
         asked, answer = Path(place, "request.json"), Path(place, "answer.json")
