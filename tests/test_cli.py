@@ -189,7 +189,11 @@ def test_doctor_tells_the_number_of_threads(
     inside: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     del inside
-    for value, told in (("", "as many as processors"), ("3", "3 (TF_NUM_INTRAOP_THREADS)")):
+    for value, told in (
+        ("", "as many as processors"),
+        ("0", "as many as processors"),
+        ("3", "3 (TF_NUM_INTRAOP_THREADS)"),
+    ):
         monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", value)
         main(["doctor"])
         (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("ok  threads")]

@@ -42,7 +42,9 @@ def _machine(root: Path) -> Iterator[Line]:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     yield True, "processors", f"{usable} usable"
     set_threads = os.environ.get(THREADS, "")
-    told = f"{set_threads} ({THREADS})" if set_threads else f"{usable}, as many as processors"
+    told = (
+        f"{set_threads} ({THREADS})" if set_threads not in ("", "0") else f"{usable}, as many as processors"
+    )
     yield True, "threads", f"{told}: a training's last bits depend on their number"
     yield True, "GPU", say_gpus()
     free_gib = shutil.disk_usage(root).free / 2**30

@@ -22,6 +22,15 @@ def make_head(anchors: Any = ANCHORS, **options: Any) -> Head:
     return Head(Params(name="yolo_v3", anchors=anchors, **options), classes=2, height_px=64, width_px=64)
 
 
+def make_raw(objectness: float = 0.0) -> dict[str, np.ndarray]:
+    """Raw outputs of one picture: every anchor as it is, all as sure."""
+    return {
+        "boxes": np.zeros((1, PLACES, 4), np.float32),
+        "objectness": np.full((1, PLACES, 1), objectness, np.float32),
+        "logits": np.zeros((1, PLACES, 2), np.float32),
+    }
+
+
 def place_of(head: Head, labels: Any) -> list[list[int]]:
     return np.asarray(head.encode(labels)["place"])[0].tolist()  # type: ignore[no-any-return]
 
@@ -36,11 +45,7 @@ def test_the_anchor_by_hand(codec: Any) -> None:
 
 def test_decoding_by_hand() -> None:
     head = make_head()
-    raw = {
-        "boxes": np.zeros((1, PLACES, 4), np.float32),
-        "objectness": np.zeros((1, PLACES, 1), np.float32),
-        "logits": np.zeros((1, PLACES, 2), np.float32),
-    }
+    raw = make_raw()
     raw["boxes"][0, 64 + 5] = [np.log(3), 0, np.log(0.5), np.log(2)]  # stride 16, row 1, column 1
     raw["logits"][0, 64 + 5] = [np.log(3), 0]
     decoded = {name: np.asarray(value) for name, value in head.decode(raw).items()}
@@ -75,11 +80,7 @@ def test_a_later_best_anchor_goes_before_an_earlier_additional_one(codec: Any) -
 def test_the_loss_by_hand(codec: Any) -> None:
     head = make_head(match_iou=1.0)
     labels = codec.pad([np.array([[16, 24, 24, 32]])], [np.array([1])])  # exactly anchor 26
-    raw = {
-        "boxes": np.zeros((1, PLACES, 4), np.float32),
-        "objectness": np.full((1, PLACES, 1), -40, np.float32),
-        "logits": np.zeros((1, PLACES, 2), np.float32),
-    }
+    raw = make_raw(objectness=-40)
     raw["boxes"][0, 26] = [0, 0, 0.3, 0]
     raw["objectness"][0, 26] = 0.0
     raw["objectness"][0, 0] = 0.0
@@ -93,11 +94,7 @@ def test_the_loss_by_hand(codec: Any) -> None:
 def test_a_good_box_that_is_not_the_objects_own_is_left_in_peace(codec: Any) -> None:
     head = make_head(match_iou=1.0)
     labels = codec.pad([np.array([[16, 24, 24, 32]])], [np.array([1])])
-    raw = {
-        "boxes": np.zeros((1, PLACES, 4), np.float32),
-        "objectness": np.full((1, PLACES, 1), -40, np.float32),
-        "logits": np.zeros((1, PLACES, 2), np.float32),
-    }
+    raw = make_raw(objectness=-40)
     raw["objectness"][0, 26] = 40
     raw["objectness"][0, 27] = 3.0  # the neighbour on the right, sure of itself
     calm = dict(raw, boxes=raw["boxes"].copy())
@@ -149,11 +146,7 @@ def test_a_box_told_at_any_of_its_places_costs_nothing_and_is_decoded_to_itself(
     targets = head.encode(codec.pad([box[None]], [np.array([1])]))
     own = np.asarray(targets["place"])[0, 0]
     assert (own >= 0).sum() == 3 * cells
-    raw = {
-        "boxes": np.zeros((1, PLACES, 4), np.float32),
-        "objectness": np.zeros((1, PLACES, 1), np.float32),
-        "logits": np.zeros((1, PLACES, 2), np.float32),
-    }
+    raw = make_raw()
     middle, sides = (box[:2] + box[2:]) / 2, box[2:] - box[:2]
     share = (middle - head.centres[own]) / (head.strides[own] * (2 if cells == 3 else 1)) + 0.5
     raw["boxes"][0, own, :2] = np.log(share / (1 - share))
@@ -164,11 +157,7 @@ def test_a_box_told_at_any_of_its_places_costs_nothing_and_is_decoded_to_itself(
 
 def test_a_box_that_overlaps_by_less_than_suppression_removes_is_taught_to_be_none(codec: Any) -> None:
     labels = codec.pad([np.array([[16, 24, 24, 32]])], [np.array([1])])
-    raw = {
-        "boxes": np.zeros((1, PLACES, 4), np.float32),
-        "objectness": np.full((1, PLACES, 1), -40, np.float32),
-        "logits": np.zeros((1, PLACES, 2), np.float32),
-    }
+    raw = make_raw(objectness=-40)
     raw["objectness"][0, 26] = 40
     # That of 16 px with its centre at (24, 24), moved to (20, 28), as wide as the object, 5/3 as high: 0.6.
     raw["boxes"][0, 64 + 5] = [-np.log(3), np.log(3), np.log(0.5), np.log(5 / 6)]
