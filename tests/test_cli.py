@@ -192,6 +192,7 @@ def test_doctor_tells_the_number_of_threads(
     for value, told in (
         ("", "as many as processors"),
         ("0", "as many as processors"),
+        ("-2", "as many as processors"),
         ("3", "3 (TF_NUM_INTRAOP_THREADS)"),
     ):
         monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", value)

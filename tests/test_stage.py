@@ -46,6 +46,13 @@ def test_a_stage_that_ends_well_prints_its_seconds(project: Any, script: Run) ->
     assert execution.phases["import"] > 0.05  # the interpreter's own start
 
 
+def test_trainings_note_the_machine_that_their_bytes_depend_on(project: Any, script: Run) -> None:
+    script("pass", "train_head", TF_NUM_INTRAOP_THREADS="3")
+    assert _last(project, "train_head").about["machine"]["threads"] == 3
+    script("pass", "download", TF_NUM_INTRAOP_THREADS="3")
+    assert "machine" not in _last(project).about
+
+
 def test_faults_of_params_are_all_told_before_anything(project: Any, script: Run) -> None:
     project.set("seed: 7", "seed: seven")
     project.set("epochs: 6", "epoch: 6")

@@ -24,6 +24,7 @@ from glasshouse.journal.digests import Digests
 from glasshouse.journal.git import read_commit
 from glasshouse.journal.journal import Journal, merge_epochs, read_executions
 from glasshouse.journal.live import Live, is_wanted
+from glasshouse.journal.machine import read_machine
 from glasshouse.journal.page import write_page
 from glasshouse.journal.pipeline import PARAMS, look_up, read_pipeline, read_yaml
 from glasshouse.journal.state import digest_values, read_state
@@ -77,7 +78,9 @@ class Stage:
             self._check_severities()
             state = read_state(root)
             self._folder = write_page(root, state)
-            about = {"params": digest_values(state.params), "commit": read_commit(root)}
+            about: dict[str, Any] = {"params": digest_values(state.params), "commit": read_commit(root)}
+            if name in LIVE_STAGES:
+                about["machine"] = read_machine().as_values()
             self.journal = Journal(self._folder, name, about)
             self._live = Live(root, self.journal.path) if name in LIVE_STAGES and is_wanted() else None
         self._first_epoch = True

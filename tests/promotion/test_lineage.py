@@ -8,8 +8,20 @@ from typing import Any
 import pytest
 
 from glasshouse.cli import main
+from glasshouse.journal.journal import Journal
+from glasshouse.journal.machine import Machine
+from glasshouse.journal.page import write_page
+from glasshouse.journal.state import read_state
 from glasshouse.promotion.gate import promote
-from glasshouse.promotion.lineage import UnknownModel, find_origin, read_lineage, verify
+from glasshouse.promotion.lineage import (
+    UnknownModel,
+    find_origin,
+    list_repros,
+    read_lineage,
+    say_lineage,
+    verify,
+)
+from glasshouse.tracking.facts import Facts, FactsMissing
 from glasshouse.tracking.store import Store
 from glasshouse.tracking.sync import sync
 
@@ -85,3 +97,62 @@ def test_an_address_that_leads_nowhere(house: Any) -> None:
         read_lineage(house.root)
     with pytest.raises(UnknownModel, match="has no models:/a/3"):
         read_lineage(house.root, "models:/a/3", Store(f"sqlite:///{house.root}/none.db", None))
+
+
+def train(house: Any, **threads: int) -> None:
+    """Both trainings in the house's present state, as their journals tell."""
+    for stage, number in threads.items():
+        about = {"machine": Machine("Loom (family 1, model 2)", number).as_values()}
+        with Journal(write_page(house.root, read_state(house.root)), stage, about) as journal:
+            journal.end("ok")
+
+
+@pytest.mark.parametrize(
+    ("head", "tuned", "commands"),
+    [
+        (2, 2, ["TF_NUM_INTRAOP_THREADS=2 dvc repro"]),
+        (8, 2, ["TF_NUM_INTRAOP_THREADS=8 dvc repro train_head", "TF_NUM_INTRAOP_THREADS=2 dvc repro"]),
+    ],
+)
+def test_the_number_of_threads_is_kept_and_asked_for_again(
+    head: int, tuned: int, commands: list[str], house: Any
+) -> None:
+    house.finish(0.0)
+    train(house, train_head=head, fine_tune=tuned)
+    sync(house.root)
+    lineage = read_lineage(house.root, "models:/blooms-detector@challenger")
+    told = list(say_lineage(lineage, house.root))
+    assert f"machine    train_head: Loom (family 1, model 2), {head} threads" in told
+    assert f"machine    fine_tune: Loom (family 1, model 2), {tuned} threads" in told
+    assert [line.strip() for line in told if "dvc repro" in line] == commands
+
+
+def test_other_bytes_are_explained_by_another_machine(
+    house: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(house.root)
+    house.finish(0.0)
+    train(house, train_head=2, fine_tune=2)
+    sync(house.root)
+    address = "models:/blooms-detector@challenger"
+    (house.root / "models/head.json").write_text("[1]")
+    assert main(["lineage", address, "--verify"]) == 3
+    assert "last bits" not in capsys.readouterr().out
+    train(house, fine_tune=1)
+    assert main(["lineage", address, "--verify"]) == 3
+    loom = "Loom (family 1, model 2)"
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        f"fine_tune ran on {loom}, 2 threads, here on {loom}, 1 thread: the last bits of weights may differ"
+    )
+
+
+def test_a_version_of_an_earlier_release_has_no_machine(make_facts: Any) -> None:
+    facts = make_facts(machines={"fine_tune": Machine("Loom", 2).as_values()})
+    tags = facts.as_tags()
+    assert Facts.from_tags(tags, "v").machines == facts.machines
+    del tags["glasshouse.machines"]
+    older = Facts.from_tags(tags, "v")
+    assert (older.machines, list_repros(older)) == ({}, ["dvc repro"])
+    del tags["glasshouse.counts"]
+    with pytest.raises(FactsMissing, match=r"v lacks the tags counts:"):
+        Facts.from_tags(tags, "v")

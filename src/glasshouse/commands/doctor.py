@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from glasshouse.journal.git import ask_git, has_changes, read_commit
+from glasshouse.journal.machine import THREADS, asked_threads, count_processors, count_threads, name_processor
 from glasshouse.params import check
 from glasshouse.tracking.store import StoreAway, knock, locate_store
 
@@ -20,7 +20,6 @@ PACKAGES = ("dvc", "mlflow", "great-expectations", "keras", "numpy", "pandas", "
 TENSORFLOWS = ("tensorflow", "tensorflow-cpu")
 PYTHONS = ((3, 11), (3, 12))
 SCARCE_GIB = 5.0
-THREADS = "TF_NUM_INTRAOP_THREADS"  # TensorFlow's own variable: threads that share one operation
 
 Line = tuple[bool, str, str]  # all well, subject, what was found
 
@@ -39,13 +38,9 @@ def _machine(root: Path) -> Iterator[Line]:
     valid = " or ".join(".".join(map(str, python)) for python in PYTHONS)
     yield found in PYTHONS, "python", f"{platform.python_version()} ({sys.executable}); must be {valid}"
     yield True, "system", platform.platform()
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield True, "processors", f"{usable} usable"
-    set_threads = os.environ.get(THREADS, "")
-    told = (
-        f"{set_threads} ({THREADS})" if set_threads not in ("", "0") else f"{usable}, as many as processors"
-    )
-    yield True, "threads", f"{told}: a training's last bits depend on their number"
+    yield True, "processors", f"{count_processors()} usable of {name_processor()}"
+    why = THREADS if asked_threads() else "as many as processors"
+    yield True, "threads", f"{count_threads()} ({why}): a training's last bits depend on their number"
     yield True, "GPU", say_gpus()
     free_gib = shutil.disk_usage(root).free / 2**30
     yield free_gib > SCARCE_GIB, "disk", f"{free_gib:.1f} GiB free in {root}; {SCARCE_GIB:.0f} are wanted"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from glasshouse.promotion.lineage import read_lineage, say_lineage, verify
+from glasshouse.promotion.lineage import read_lineage, say_lineage, say_other_machines, verify
 
 
 def show(options: Namespace) -> int:
@@ -16,7 +16,8 @@ def show(options: Namespace) -> int:
         return 0
     differing = verify(lineage, Path.cwd())
     if differing:
-        print("\n".join([f"not what {lineage.version.shown} was made of:", *differing]))
+        title = f"not what {lineage.version.shown} was made of:"
+        print("\n".join([title, *differing, *say_other_machines(lineage.facts, Path.cwd())]))
         return 3
     print(
         f"the same bytes as {lineage.version.shown}: {len(lineage.outs)} outputs and the registered network"

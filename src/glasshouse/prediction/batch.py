@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from glasshouse.journal.machine import count_processors
 from glasshouse.pictures.decode import UndecodablePicture
 from glasshouse.pictures.threads import map_in_order
 from glasshouse.prediction.drawing import draw_prediction, encode_jpeg
@@ -44,11 +44,6 @@ class Done:
     unreadable: list[tuple[PictureFile, str]]
 
 
-def count_threads() -> int:
-    """As many as this process has processors; each runs a whole batch on one of them."""
-    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-
-
 def predict_files(
     predictor: Predictor,
     files: Sequence[PictureFile],
@@ -75,8 +70,9 @@ def predict_files(
         for table in tables:
             stack.callback(table.close)
         bar = stack.enter_context(tqdm(total=len(files), desc="predict", unit="picture", disable=None))
+        # Each thread runs a whole batch on one processor.
         work = map_in_order(
-            lambda batch: run_batch(predictor, batch, score, draw), cut(files), count_threads()
+            lambda batch: run_batch(predictor, batch, score, draw), cut(files), count_processors()
         )
         stack.callback(work.close)  # type: ignore[attr-defined]
         for batch, done in work:

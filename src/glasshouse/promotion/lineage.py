@@ -15,11 +15,12 @@ from urllib.parse import urlsplit
 
 from glasshouse.journal.digests import Digests
 from glasshouse.journal.git import ask_git
+from glasshouse.journal.machine import THREADS, Machine
 from glasshouse.journal.pipeline import PARAMS, look_up, read_lock, read_yaml
 from glasshouse.journal.state import read_state
 from glasshouse.promotion.gate import LINE
 from glasshouse.tracking.aliases import CHAMPION, Registry, Version
-from glasshouse.tracking.facts import Facts
+from glasshouse.tracking.facts import Facts, read_trainings, take_machines
 from glasshouse.tracking.outcome import NETWORK
 from glasshouse.tracking.store import Store, locate_store
 
@@ -106,6 +107,8 @@ def _rows(lineage: Lineage) -> Iterator[tuple[str, str]]:
         f"{facts.commit or 'none'}{'' if facts.committed else ' and changes that it does not hold'}",
     )
     yield "trained", f"{facts.trained} UTC" if facts.trained else "not here: the outputs came from a cache"
+    for stage, machine in list_machines(facts).items():
+        yield "machine", f"{stage}: {machine}"
     yield "registered", f"{made} UTC by {facts.by}"
     yield "code", f"{facts.code} (SHA-256 of code, weights and source pictures)"
     for path, digest in sorted(lineage.outs.items()):
@@ -140,10 +143,25 @@ def list_commands(lineage: Lineage, root: Path) -> list[str]:
         f"git checkout --detach {facts.commit or 'COMMIT'}",
         "make setup && . .venv/bin/activate",
         *data,
-        "dvc repro",
+        *list_repros(facts),
         f"MLFLOW_TRACKING_URI={shlex.quote(lineage.store.shown)} "
         f"glasshouse lineage {shlex.quote(f'models:/{version.name}/{version.number}')} --verify",
     ]
+
+
+def list_machines(facts: Facts) -> dict[str, Machine]:
+    """Training stage -> where it ran, as far as that is known."""
+    return {stage: Machine.from_values(values) for stage, values in facts.machines.items()}
+
+
+def list_repros(facts: Facts) -> list[str]:
+    """`dvc repro` with the number of threads that the trainings had; twice, where they had two numbers."""
+    threads = {stage: machine.threads for stage, machine in list_machines(facts).items()}
+    if not threads:
+        return ["dvc repro"]
+    *earlier, last = threads.items()
+    stages = [f"{THREADS}={number} dvc repro {stage}" for stage, number in earlier if number != last[1]]
+    return [*stages, f"{THREADS}={last[1]} dvc repro"]
 
 
 def find_origin(root: Path) -> str:
@@ -153,6 +171,15 @@ def find_origin(root: Path) -> str:
         return ask_git(root, "rev-parse", "--show-toplevel") or str(root.resolve())
     parts = urlsplit(origin)
     return origin.replace(parts.netloc, parts.netloc.split("@")[-1]) if "@" in parts.netloc else origin
+
+
+def say_other_machines(facts: Facts, root: Path) -> Iterator[str]:
+    """Why bytes may differ with nothing changed: a line for each training that ran elsewhere than here."""
+    here = take_machines(read_trainings(root, read_state(root)))
+    for stage, there in facts.machines.items():
+        if stage in here and here[stage] != there:
+            machines = Machine.from_values(there), Machine.from_values(here[stage])
+            yield f"{stage} ran on {machines[0]}, here on {machines[1]}: the last bits of weights may differ"
 
 
 def verify(lineage: Lineage, root: Path) -> list[str]:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import getpass
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from glasshouse.journal.git import ask_git
-from glasshouse.journal.journal import read_executions, state_folder
+from glasshouse.journal.journal import Execution, read_executions, state_folder
 from glasshouse.journal.pipeline import PARAMS, look_up, read_pipeline, read_yaml
 from glasshouse.journal.state import State, digest_values
 from glasshouse.tracking.commits import find_commit
@@ -27,6 +27,7 @@ LABELS, AGREEMENT, REPORTS = "exports/labels.txt", "exports/agreement.json", "re
 SPLIT_TABLE = "data/split.parquet"
 CLEAN, MISSING, AGREES = "clean", "missing", "agrees"
 TRAININGS = ("train_head", "fine_tune")
+LATER = ("machines",)  # facts that versions of earlier releases lack
 KEY_DIGITS = (
     16  # hex digits of a picture's SHA-256: two of a million pictures share 64 bits once in 10^7 sets
 )
@@ -52,6 +53,8 @@ class Facts:
         quality: stage -> "clean", "2 warnings", "critical: names of checks" or "missing".
         exports: format -> "agrees", or how it differs from Keras.
         network: SHA-256 of the ONNX file.
+        machines: training stage -> the machine that it ran on last, as `Machine.as_values`; none where the
+            output came from a cache, and empty for versions registered before it was kept.
     """
 
     state: str
@@ -69,6 +72,7 @@ class Facts:
     quality: dict[str, str]
     exports: dict[str, str]
     network: str
+    machines: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def as_tags(self) -> dict[str, str]:
         """Text as it is, everything else as JSON."""
@@ -81,16 +85,17 @@ class Facts:
     @classmethod
     def from_tags(cls, tags: Mapping[str, str], whose: str) -> Facts:
         """Read back; raises FactsMissing naming the version and what it lacks."""
-        missing = [each.name for each in fields(cls) if f"{PREFIX}{each.name}" not in tags]
+        told = [each for each in fields(cls) if f"{PREFIX}{each.name}" in tags]
+        missing = [each.name for each in fields(cls) if each not in told and each.name not in LATER]
         if missing:
             raise FactsMissing(
                 f"{whose} lacks the tags {', '.join(missing)}: it was not registered by `glasshouse runs "
                 "sync` of this release. Run that where its state stands, or move the alias by hand."
             )
-        texts = {each.name: tags[f"{PREFIX}{each.name}"] for each in fields(cls)}
+        texts = {each.name: tags[f"{PREFIX}{each.name}"] for each in told}
         values: dict[str, Any] = {
             each.name: texts[each.name] if each.type == "str" else json.loads(texts[each.name])
-            for each in fields(cls)
+            for each in told
         }
         return cls(**{**values, "classes": tuple(values["classes"])})
 
@@ -114,12 +119,13 @@ def read_facts(root: Path, state: State, outcome: Outcome, pictures: Pictures) -
     commit, committed = find_commit(root, state.id)
     stages = read_pipeline(root, params).stages
     outside = {"stages": state.stages, "sources": state.sources}
+    ran = read_trainings(root, state)
     return Facts(
         state=state.id,
         commit=commit,
         committed=committed,
         by=read_person(root),
-        trained=_read_times(root, state),
+        trained=_say_times(ran.values()),
         task=str(look_up(params, "model.task")),
         classes=_read_lines(root / LABELS),
         preprocess=dict(look_up(params, "preprocess")),
@@ -130,6 +136,7 @@ def read_facts(root: Path, state: State, outcome: Outcome, pictures: Pictures) -
         quality={stage: judge_stage(root / REPORTS / f"{stage}.json") for stage in stages},
         exports=judge_exports(root / AGREEMENT),
         network=hashlib.sha256((root / NETWORK).read_bytes()).hexdigest(),
+        machines=take_machines(ran),
     )
 
 
@@ -205,15 +212,24 @@ def _read_lines(path: Path) -> tuple[str, ...]:
     return tuple(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else ()
 
 
-def _read_times(root: Path, state: State) -> str:
-    """From the start of the first to the end of the last sound training of the state."""
+def read_trainings(root: Path, state: State) -> dict[str, Execution]:
+    """The trainings of the state whose last execution here was sound."""
     folder = state_folder(root, state.id)
-    ran = [
-        execution
+    return {
+        stage: execution
         for stage in TRAININGS
         for execution in read_executions(folder, stage)[-1:]
         if execution.status == "ok"
-    ]
+    }
+
+
+def take_machines(ran: Mapping[str, Execution]) -> dict[str, dict[str, Any]]:
+    """Where the trainings ran, for those whose journal tells it."""
+    return {stage: each.about["machine"] for stage, each in ran.items() if "machine" in each.about}
+
+
+def _say_times(ran: Collection[Execution]) -> str:
+    """From the start of the first to the end of the last."""
     if not ran:
         return ""
     ends = (min(each.start_time for each in ran), max(each.last_time for each in ran))
