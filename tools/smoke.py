@@ -4,16 +4,14 @@ python tools/smoke.py              boxes on drawn flowers
 python tools/smoke.py classify     labels on a folder of photos, some of them damaged; `detect classify`: both
 python tools/smoke.py heads        every other head through training, evaluation and export (some minutes)
 python tools/smoke.py options      settings that the default leaves off, several at once (some minutes)
-python tools/smoke.py backbones    a classifier on every architecture (long); --only NAME NAME: on some
+python tools/smoke.py backbones    a classifier on every architecture (long)
+python tools/smoke.py heads --only ssd yolo_v1      cases of heads, options or backbones whose names begin so
 python tools/smoke.py --keep       the copy stays for a look
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
-import json
 import shutil
 import sys
 import tempfile
@@ -25,9 +23,17 @@ from typing import Any
 
 from mirror_checks import check_model, check_parents, check_whole_run
 from project_copy import GLASSHOUSE, TINY, ProjectCopy, TrialFailure, stages_run
+from smoke_checks import (
+    DAMAGED,
+    check_coco,
+    check_exports,
+    check_outputs,
+    check_quarantine,
+    check_scores,
+    check_tree,
+    check_unchanged,
+)
 
-LARGEST_GAP = 1e-6  # between metrics.json and pycocotools
-COCO_STATS = {"mAP_50_95": 0, "mAP_50": 1, "mAP_75": 2, "AR_100": 8}  # place in COCOeval.stats
 HEADS = {
     "localize": "localize",
     "fcn_grid": "detect",
@@ -36,28 +42,7 @@ HEADS = {
     "yolo_v3": "detect",
     "ssd": "detect",
 }
-SCORES = {
-    "detect": ("mAP_50_95", "mAP_50", "mAP_75", "mean_iou", "AR_100"),
-    "localize": ("accuracy", "mean_iou", "mAP_50_95", "mAP_50"),
-    "classify": ("accuracy",),
-}
-INTERVALS = {
-    "detect": ("mAP_50_95", "mAP_50"),
-    "localize": ("accuracy", "mean_iou"),
-    "classify": ("accuracy",),
-}
-FILES = {
-    "saved_model": "saved_model/saved_model.pb",
-    "litert": "model.tflite",
-    "litert_int8": "model_int8.tflite",
-    "onnx": "model.onnx",
-}
 PHOTOS = Path("data/photos")
-DAMAGED = {
-    "daisy/cut off.jpg": "truncated",
-    "roses/empty.jpg": "empty file",
-    "tulips/words.jpg": "not a picture",
-}
 CLASSIFY: dict[str, Any] = {
     **TINY,
     "dataset.source": "folder",
@@ -128,15 +113,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("trials", nargs="*", choices=[*TRIALS, []], help="default: detect")
+    parser.add_argument("trials", nargs="*", choices=[*TRIALS, *CASES, []], help="default: detect")
     parser.add_argument("--keep", action="store_true", help="leave the copy")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="of the trial backbones")
+    parser.add_argument("--only", nargs="+", metavar="NAME", default=(), help="of heads, options, backbones")
     asked = parser.parse_args()
+    trials = asked.trials or ["detect"]
+    if asked.only and (len(trials) > 1 or trials[0] not in CASES):
+        parser.error(f"--only goes with one of {', '.join(CASES)}. Got {', '.join(trials)} instead.")
     place = Path(tempfile.mkdtemp(prefix="glasshouse-smoke-"))
     start = time.monotonic()
     try:
-        for trial in asked.trials or ["detect"]:
-            lines = TRIALS[trial](place) if trial != "backbones" else backbones(place, asked.only)
+        for trial in trials:
+            lines = CASES[trial](place, asked.only) if trial in CASES else TRIALS[trial](place)
             for line in lines:
                 print(f"smoke: {time.monotonic() - start:4.0f} s  {trial}: {line}", flush=True)
     except TrialFailure as error:
@@ -186,23 +174,19 @@ def classify(place: Path) -> Iterator[str]:
     yield check_model(copy)
 
 
-def heads(place: Path) -> Iterator[str]:
-    """Every head that the other trials leave out, on the same drawn flowers."""
+def heads(place: Path, only: Sequence[str] = ()) -> Iterator[str]:
+    """Every head that the other trials leave out, on the same drawn flowers; raises as `each` does."""
     copy = ProjectCopy.make(place / "heads", TINY)
-    for name, task in HEADS.items():
+
+    def copy_with(name: str, task: str) -> ProjectCopy:
         copy.change({"model.head.name": name, "model.task": task})
-        copy.commit(name)
-        yield f"{name}: {grow(copy)}"
-        yield f"{name}: {check_scores(copy.folder)}"
-        yield f"{name}: {check_exports(copy.folder)}"
+        return copy
+
+    yield from each({name: partial(copy_with, name, task) for name, task in HEADS.items()}, only)
 
 
-def options(place: Path) -> Iterator[str]:
-    """Settings that the default leaves off, through all stages; one case that fails hinders no other.
-
-    Raises:
-        TrialFailure: at the end, naming those that failed.
-    """
+def options(place: Path, only: Sequence[str] = ()) -> Iterator[str]:
+    """Settings that the default leaves off, through all stages; raises as `each` does."""
 
     def copy_of(number: int, name: str, changes: dict[str, Any]) -> ProjectCopy:
         copy = ProjectCopy.make(place / f"options{number}", {})
@@ -216,16 +200,13 @@ def options(place: Path) -> Iterator[str]:
         {
             name: partial(copy_of, number, name, changes)
             for number, (name, changes) in enumerate(OPTIONS.items())
-        }
+        },
+        only,
     )
 
 
-def backbones(place: Path, only: Sequence[str] | None = None) -> Iterator[str]:
-    """A classifier on every architecture through all stages; one that fails hinders no other.
-
-    Raises:
-        TrialFailure: at the end, naming those that failed.
-    """
+def backbones(place: Path, only: Sequence[str] = ()) -> Iterator[str]:
+    """A classifier on every architecture through all stages; raises as `each` does."""
     from glasshouse.params import part_names
 
     copy = ProjectCopy.make(place / "backbones", {})
@@ -235,13 +216,23 @@ def backbones(place: Path, only: Sequence[str] | None = None) -> Iterator[str]:
         copy.change({**BACKBONES, "model.backbone": {"name": name, "weights": "none"}})
         return copy
 
-    yield from each({name: partial(copy_with, name) for name in only or part_names("backbone")})
+    yield from each({name: partial(copy_with, name) for name in part_names("backbone")}, only)
 
 
-def each(cases: dict[str, Callable[[], ProjectCopy]]) -> Iterator[str]:
-    """Every case through all stages, its scores and its exports; those that failed are named at the end."""
+def each(cases: dict[str, Callable[[], ProjectCopy]], only: Sequence[str] = ()) -> Iterator[str]:
+    """Every case, or those whose names begin like one of `only`, through all stages, with its scores and its
+    exports; one that fails hinders no other.
+
+    Raises:
+        TrialFailure: at once for a beginning that no case has, else at the end, naming those that failed.
+    """
+    if unknown := [start for start in only if not any(name.startswith(start) for name in cases)]:
+        raise TrialFailure(
+            f"--only {' '.join(unknown)}: there is no such case. There are: {'; '.join(cases)}."
+        )
+    chosen = {name: make for name, make in cases.items() if not only or name.startswith(tuple(only))}
     failed: list[str] = []
-    for name, make in cases.items():
+    for name, make in chosen.items():
         copy = make()
         copy.commit(name)
         try:
@@ -256,6 +247,8 @@ def each(cases: dict[str, Callable[[], ProjectCopy]]) -> Iterator[str]:
 TRIALS: dict[str, Callable[[Path], Iterator[str]]] = {
     "detect": detect,
     "classify": classify,
+}
+CASES: dict[str, Callable[[Path, Sequence[str]], Iterator[str]]] = {
     "heads": heads,
     "options": options,
     "backbones": backbones,
@@ -286,115 +279,6 @@ def write_photos(folder: Path, pictures: int = 90) -> int:
     for name, content in zip(DAMAGED, contents, strict=True):
         (folder / name).write_bytes(content)
     return good
-
-
-def check_quarantine(folder: Path, photos: int) -> str:
-    """The damaged files are set aside by name with their reasons, and no other."""
-    import pandas as pd
-
-    table = pd.read_parquet(folder / "data/raw/quarantine.parquet")
-    reasons = dict(zip(table["file_name"], table["reason"], strict=True))
-    images = len(pd.read_parquet(folder / "data/raw/images.parquet"))
-    if reasons.keys() != DAMAGED.keys() or images != photos:
-        raise TrialFailure(f"{images} of {photos} photos are in, set aside are {reasons}")
-    if wrong := [f"{name}: {reasons[name]}" for name, word in DAMAGED.items() if word not in reasons[name]]:
-        raise TrialFailure(f"set aside for a wrong reason: {'; '.join(wrong)}")
-    return f"{images} photos in, set aside: {', '.join(f'{name} ({reasons[name]})' for name in reasons)}"
-
-
-def check_unchanged(output: str) -> str:
-    """A further `dvc repro` has nothing to do."""
-    if ran := stages_run(output):
-        raise TrialFailure(f"a further `dvc repro` ran {', '.join(ran)} again:\n{output}")
-    return "a further `dvc repro` runs nothing"
-
-
-def check_tree(copy: ProjectCopy) -> str:
-    """A run leaves dvc.lock and nothing else for git to see."""
-    left = copy.run("git", "status", "--porcelain").splitlines()
-    if left != ["?? dvc.lock"]:
-        raise TrialFailure(f"git must see a new dvc.lock and nothing else. Got {', '.join(left)} instead.")
-    return "git sees a new dvc.lock and nothing else"
-
-
-def check_outputs(folder: Path) -> str:
-    """Every output of every stage is there."""
-    from ruamel.yaml import YAML
-
-    stages = YAML(typ="safe").load(folder / "dvc.yaml")["stages"]
-    outs = [
-        out
-        for block in stages.values()
-        for kind in ("outs", "metrics", "plots")
-        for out in block.get(kind, [])
-    ]
-    names = [out if isinstance(out, str) else next(iter(out)) for out in outs]
-    if missing := [name for name in names if not (folder / name).exists()]:
-        raise TrialFailure(f"outputs are missing: {', '.join(missing)}")
-    return f"all {len(names)} outputs are there"
-
-
-def check_scores(folder: Path) -> str:
-    """metrics.json has every promised key, as a number from 0 to 1 inside of its interval."""
-    from ruamel.yaml import YAML
-
-    task = YAML(typ="safe").load(folder / "params.yaml")["model"]["task"]
-    metrics = read_json(folder / "reports/evaluate/metrics.json")
-    for split in ("valid", "test"):
-        scores = metrics.get(split, {})
-        for key in SCORES[task]:
-            if not (isinstance(score := scores.get(key), float | int) and 0 <= score <= 1):
-                raise TrialFailure(
-                    f"metrics.json: {split}.{key} must be a number from 0 to 1. Got {score} instead."
-                )
-        for key in INTERVALS[task]:
-            low, high = scores.get("ci95", {}).get(key) or (None, None)
-            if low is None or not low <= scores[key] <= high:
-                raise TrialFailure(f"metrics.json: {split}.{key} {scores[key]} is not in {low} to {high}")
-        if not scores.get("per_class"):
-            raise TrialFailure(f"metrics.json: {split}.per_class must name the classes.")
-    return "metrics.json: " + ", ".join(f"{key} {metrics['test'][key]:.4f}" for key in SCORES[task])
-
-
-def check_coco(folder: Path, split: str) -> str:
-    """pycocotools gives the same scores on predictions.json and ground_truth.json."""
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
-
-    place = folder / "reports/evaluate"
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO(str(place / split / "ground_truth.json"))
-        evaluation = COCOeval(truth, truth.loadRes(str(place / split / "predictions.json")), "bbox")
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    ours = read_json(place / "metrics.json")[split]
-    gaps = {key: abs(ours[key] - float(evaluation.stats[at])) for key, at in COCO_STATS.items()}
-    if wrong := [f"{key} by {gap:.2g}" for key, gap in gaps.items() if not gap <= LARGEST_GAP]:
-        raise TrialFailure(f"{split}: pycocotools differs in {', '.join(wrong)}")
-    return f"{split}: pycocotools agrees on {', '.join(gaps)} to {max(gaps.values()):.0e}"
-
-
-def check_exports(folder: Path) -> str:
-    """Every configured format is there, was compared with Keras and is within its tolerance."""
-    from ruamel.yaml import YAML
-
-    formats = YAML(typ="safe").load(folder / "params.yaml")["export"]["formats"]
-    wanted = ["labels.txt", "parity.json", "agreement.json", *(FILES[name] for name in formats)]
-    if missing := [name for name in wanted if not (folder / "exports" / name).is_file()]:
-        raise TrialFailure(f"exports/ lacks {', '.join(missing)}")
-    parity = read_json(folder / "exports/parity.json")
-    if list(parity) != list(formats):
-        raise TrialFailure(f"parity.json must name {', '.join(formats)}. Got {', '.join(parity)} instead.")
-    if wrong := [name for name, row in parity.items() if not (row["within"] and row["compared"] > 0)]:
-        raise TrialFailure(f"out of tolerance, or never compared: {', '.join(wrong)}")
-    gaps = ", ".join(f"{name} {row['max_abs_difference_scores']:.0e}" for name, row in parity.items())
-    return f"exports within tolerance: {gaps}"
-
-
-def read_json(path: Path) -> Any:
-    """A JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

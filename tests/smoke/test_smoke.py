@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 import smoke
+import smoke_checks
 from project_copy import ProjectCopy, TrialFailure
 
 SCORES = {
-    **{key: 0.5 for key in smoke.SCORES["detect"]},
+    **{key: 0.5 for key in smoke_checks.SCORES["detect"]},
     "ci95": {"mAP_50_95": [0.4, 0.6], "mAP_50": [0.5, 0.5]},
     "per_class": {"daisy": {}},
 }
@@ -23,19 +25,19 @@ def write(folder: Path, name: str, content: Any) -> None:
 
 
 def test_further_repro_may_not_run() -> None:
-    assert smoke.check_unchanged("Data and pipelines are up to date.\n")
+    assert smoke_checks.check_unchanged("Data and pipelines are up to date.\n")
     with pytest.raises(TrialFailure, match="ran split again"):
-        smoke.check_unchanged("Running stage 'split':\n")
+        smoke_checks.check_unchanged("Running stage 'split':\n")
 
 
 def test_git_may_see_the_lock_alone(tmp_path: Path) -> None:
     copy = ProjectCopy(tmp_path)
     copy.run("git", "init", "--quiet")
     write(tmp_path, "dvc.lock", "")
-    assert smoke.check_tree(copy)
+    assert smoke_checks.check_tree(copy)
     write(tmp_path, "data/left", "")
     with pytest.raises(TrialFailure, match=r"Got \?\? data/, \?\? dvc\.lock instead"):
-        smoke.check_tree(copy)
+        smoke_checks.check_tree(copy)
 
 
 @pytest.mark.parametrize(
@@ -54,19 +56,19 @@ def test_scores_are_looked_at(changes: dict[str, Any], words: str | None, tmp_pa
     write(tmp_path, "params.yaml", "model: {task: detect}")
     write(tmp_path, "reports/evaluate/metrics.json", {"valid": {**SCORES, **changes}, "test": SCORES})
     if words is None:
-        assert "mAP_50 0.5000" in smoke.check_scores(tmp_path)
+        assert "mAP_50 0.5000" in smoke_checks.check_scores(tmp_path)
         return
     with pytest.raises(TrialFailure, match=words):
-        smoke.check_scores(tmp_path)
+        smoke_checks.check_scores(tmp_path)
 
 
 def test_missing_outputs_are_named(tmp_path: Path) -> None:
     write(tmp_path, "dvc.yaml", "stages: {grow: {cmd: x, outs: [a, {b: {cache: false}}]}}")
     write(tmp_path, "a", "")
     with pytest.raises(TrialFailure, match="outputs are missing: b"):
-        smoke.check_outputs(tmp_path)
+        smoke_checks.check_outputs(tmp_path)
     write(tmp_path, "b", "")
-    assert smoke.check_outputs(tmp_path) == "all 2 outputs are there"
+    assert smoke_checks.check_outputs(tmp_path) == "all 2 outputs are there"
 
 
 def write_coco(folder: Path, scores: dict[str, float]) -> None:
@@ -94,10 +96,10 @@ TRUE = {"mAP_50_95": 51 / 101, "mAP_50": 51 / 101, "mAP_75": 51 / 101, "AR_100":
 
 def test_pycocotools_has_the_last_word(tmp_path: Path) -> None:
     write_coco(tmp_path, TRUE)
-    assert "agrees" in smoke.check_coco(tmp_path, "test")
+    assert "agrees" in smoke_checks.check_coco(tmp_path, "test")
     write_coco(tmp_path, {**TRUE, "mAP_50": 51 / 101 + 2e-6})
     with pytest.raises(TrialFailure, match=r"test: pycocotools differs in mAP_50 by 2e-06"):
-        smoke.check_coco(tmp_path, "test")
+        smoke_checks.check_coco(tmp_path, "test")
 
 
 @pytest.mark.parametrize(
@@ -114,11 +116,11 @@ def test_exports_are_looked_at(row: dict[str, Any], words: str | None, tmp_path:
         write(tmp_path, f"exports/{name}", "")
     write(tmp_path, "exports/parity.json", {"onnx": {**row, "max_abs_difference_scores": 1e-7}})
     if words is None:
-        assert smoke.check_exports(tmp_path) == "exports within tolerance: onnx 1e-07"
+        assert smoke_checks.check_exports(tmp_path) == "exports within tolerance: onnx 1e-07"
         (tmp_path / "exports/model.onnx").unlink()
         words = r"exports/ lacks model\.onnx"
     with pytest.raises(TrialFailure, match=words):
-        smoke.check_exports(tmp_path)
+        smoke_checks.check_exports(tmp_path)
 
 
 @pytest.fixture
@@ -135,9 +137,9 @@ def photos(tmp_path: Path) -> Path:
 def test_damaged_photos_are_set_aside(photos: Path) -> None:
     good = len(list((photos / "photos").rglob("bloom-*.jpg")))
     assert good > 10
-    assert f"{good} photos in" in smoke.check_quarantine(photos, good)
+    assert f"{good} photos in" in smoke_checks.check_quarantine(photos, good)
     with pytest.raises(TrialFailure, match=f"{good} of {good + 1} photos are in"):
-        smoke.check_quarantine(photos, good + 1)
+        smoke_checks.check_quarantine(photos, good + 1)
 
 
 def test_another_reason_is_noticed(photos: Path) -> None:
@@ -148,7 +150,54 @@ def test_another_reason_is_noticed(photos: Path) -> None:
     with pytest.raises(
         TrialFailure, match=r"wrong reason: daisy/cut off\.jpg: empty file; tulips/words\.jpg"
     ):
-        smoke.check_quarantine(photos, good)
+        smoke_checks.check_quarantine(photos, good)
     table.iloc[1:].to_parquet(path)
     with pytest.raises(TrialFailure, match="set aside are"):
-        smoke.check_quarantine(photos, good)
+        smoke_checks.check_quarantine(photos, good)
+
+
+@pytest.mark.parametrize(
+    ("only", "ran"),
+    [((), ["ssd", "yolo_v1", "yolo_v3"]), (("yolo",), ["yolo_v1", "yolo_v3"]), (("ssd",), ["ssd"])],
+)
+def test_cases_run_by_the_beginning_of_their_names_and_none_hinders_another(
+    only: tuple[str, ...], ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Copy:
+        folder = Path()
+
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def commit(self, name: str) -> None:
+            assert name == self.name
+
+    def grow(copy: Copy) -> str:
+        if copy.name == "yolo_v1":
+            raise TrialFailure("no box")
+        return "grown"
+
+    monkeypatch.setattr(smoke, "grow", grow)
+    for check in ("check_scores", "check_exports"):
+        monkeypatch.setattr(smoke, check, lambda _folder: "well")
+    cases = {name: partial(Copy, name) for name in ("ssd", "yolo_v1", "yolo_v3")}
+    said, failure = [], ""
+    try:
+        for line in smoke.each(cases, only):
+            said.append(line)
+    except TrialFailure as error:
+        failure = str(error)
+    told = {name: "FAILED: no box" if name == "yolo_v1" else "grown; well; well" for name in ran}
+    assert said == [f"{name}: {words}" for name, words in told.items()]
+    assert failure == ("these failed: yolo_v1" if "yolo_v1" in ran else "")
+
+
+def test_a_case_that_is_none_and_a_trial_without_cases_are_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(TrialFailure, match=r"--only rcnn: there is no such case\. There are: ssd\."):
+        list(smoke.each({"ssd": lambda: None}, ("ssd", "rcnn")))
+    monkeypatch.setattr("sys.argv", ["smoke.py", "detect", "--only", "ssd"])
+    with pytest.raises(SystemExit):
+        smoke.main()
+    assert "--only goes with one of heads, options, backbones. Got detect" in capsys.readouterr().err
