@@ -9,16 +9,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from glasshouse.geometry.anchors import (
     choose_count,
     compare_counts,
     compute_shape_iou,
     describe_anchors,
+    find_median,
     fit_anchors,
     lay_boxes,
     meet_anchors,
     shape_default_boxes,
+    weigh_classes,
 )
 from glasshouse.geometry.boxes import compute_iou_matrix
 
@@ -90,11 +93,59 @@ def test_as_many_anchors_as_shapes_meet_all_and_more_do_no_harm() -> None:
         assert {tuple(pair) for pair in fit.anchors_wh.tolist()} == {(10, 10), (20, 5), (7, 30)}
 
 
+counted = st.integers(1, 12).flatmap(
+    lambda n: st.tuples(
+        arrays(np.float64, (n, 2), elements=st.integers(-20, 20).map(float)),
+        arrays(np.int64, n, elements=st.integers(1, 5)),
+    )
+)
+
+
+@given(counted)
+def test_a_weighted_median_is_the_plain_one_of_repeated_values(case: tuple[np.ndarray, np.ndarray]) -> None:
+    values, times = case
+    expected = np.median(values.repeat(times, axis=0), axis=0)
+    np.testing.assert_array_equal(find_median(values, times), expected)
+    np.testing.assert_array_equal(find_median(values, 4 * times), expected)
+
+
+def test_a_weighted_fit_counts_a_box_as_often_as_its_weight() -> None:
+    """Laid on anchors, repeated boxes and weighted ones are met alike, and the best choice is the same."""
+    sides, times = draw_three_kinds(30), np.arange(1, 31) % 7 + 1
+    many = sides.repeat(times, axis=0)
+    anchors = [[10, 10], [60, 20]]
+    weighted = meet_anchors(sides, anchors, times.astype(np.float64))
+    assert weighted.average_iou == pytest.approx(meet_anchors(many, anchors).average_iou)
+    best = fit_anchors(sides, 3, 1, times.astype(np.float64)).average_iou
+    assert best == pytest.approx(fit_anchors(many, 3, 1).average_iou, abs=1e-3)
+
+
+def test_classes_weigh_alike_whatever_their_number_of_boxes() -> None:
+    # 6 boxes of 3 classes: each class weighs 2, shared by its 3, 2 and 1 boxes.
+    np.testing.assert_allclose(weigh_classes([4, 4, 9, 4, 9, 0]), [2 / 3, 2 / 3, 1, 2 / 3, 1, 2])
+    np.testing.assert_array_equal(weigh_classes([5, 5, 5]), 1.0)
+
+
+def test_a_rare_class_gets_its_share_of_anchors() -> None:
+    small, wide, tall = (draw_three_kinds(3000)[kind::3] for kind in range(3))
+    sides = np.concatenate([small[:20], wide, tall[:20]])
+    weights = weigh_classes(np.repeat([0, 1, 2], [20, 1000, 20]))
+
+    def share(weights: np.ndarray | None) -> list[int]:
+        anchors = fit_anchors(sides, 6, seed=1, weights=weights).anchors_wh
+        kinds = compute_shape_iou(anchors, [[10, 10], [60, 20], [30, 90]]).argmax(axis=1)
+        return np.bincount(kinds, minlength=3).tolist()
+
+    assert share(weights) == [2, 2, 2]
+    assert share(None) == [1, 4, 1]
+
+
 def test_near_the_best_of_all_choices() -> None:
     """Against the best 2 of 24 boxes by trying all pairs: centres need not be boxes, so it may be better."""
     sides = draw_three_kinds(24)
     best = max(meet_anchors(sides, list(pair)).average_iou for pair in itertools.combinations(sides, 2))
-    assert fit_anchors(sides, 2, seed=3).average_iou > best - 0.005
+    found = [fit_anchors(sides, 2, seed).average_iou for seed in range(12)]
+    assert min(found) > best - 0.03 and max(found) > best - 0.005
 
 
 def test_the_fit_beats_random_boxes_and_even_grids() -> None:

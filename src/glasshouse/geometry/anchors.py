@@ -14,7 +14,7 @@ from glasshouse.geometry.grids import grid_points
 
 Floats = NDArray[np.float64]
 
-RESTARTS = 5  # k-means ends where its start leads it
+RESTARTS = 10  # k-means ends where its start leads it
 ROUNDS = 100  # far more than any start here has needed
 SAMPLE = 400  # boxes that a picture of the fit shows
 
@@ -24,17 +24,18 @@ class AnchorFit:
     """K anchors fitted to N boxes, and how well each box is met: all that a picture of the fit needs.
 
     anchors_wh (K, 2): width and height, by rising area.  nearest (N,): the anchor of each box.  best_iou
-        (N,): IoU of each box with its anchor, both laid on one corner.
+        (N,): IoU of each box with its anchor, both laid on one corner.  weights (N,): how much each counts.
     """
 
     anchors_wh: Floats
     nearest: NDArray[np.int64]
     best_iou: Floats
+    weights: Floats
 
     @property
     def average_iou(self) -> float:
-        """Mean of `best_iou`: what k-means raises."""
-        return float(self.best_iou.mean())
+        """Weighted mean of `best_iou`: what k-means raises."""
+        return float(np.average(self.best_iou, weights=self.weights))
 
 
 def compute_shape_iou(sides_wh: ArrayLike, anchors_wh: ArrayLike) -> Floats:
@@ -46,11 +47,42 @@ def compute_shape_iou(sides_wh: ArrayLike, anchors_wh: ArrayLike) -> Floats:
     return iou
 
 
-def meet_anchors(sides_wh: ArrayLike, anchors_wh: ArrayLike) -> AnchorFit:
-    """Given anchors (K, 2) and the boxes (N, 2) that they are to meet; anchors come back by rising area."""
+def meet_anchors(sides_wh: ArrayLike, anchors_wh: ArrayLike, weights: Floats | None = None) -> AnchorFit:
+    """Given anchors (K, 2) and the boxes (N, 2) that they are to meet; anchors come back by rising area.
+
+    Args:
+        sides_wh: of the boxes.
+        anchors_wh: any order.
+        weights: (N,) above 0; None counts each box once.
+    """
     anchors = sort_anchors(anchors_wh)
     iou = compute_shape_iou(sides_wh, anchors)
-    return AnchorFit(anchors, iou.argmax(axis=1), iou.max(axis=1))
+    return AnchorFit(
+        anchors, iou.argmax(axis=1), iou.max(axis=1), np.ones(len(iou)) if weights is None else weights
+    )
+
+
+def weigh_classes(classes: ArrayLike) -> Floats:
+    """Weights (N,) by which every class counts as much as any other, 1 on average; classes (N,) are ids."""
+    _, own, counts = np.unique(classes, return_inverse=True, return_counts=True)
+    weights: Floats = len(own) / (len(counts) * counts[own])
+    return weights
+
+
+def find_median(values: ArrayLike, weights: ArrayLike) -> Floats:
+    """Weighted median of each column: values (N, D), weights (N,) above 0, to (D,).
+
+    Whole-number weights give the plain median of the values, each repeated so often.
+    """
+    values, weights = np.asarray(values, np.float64), np.asarray(weights, np.float64)
+    order = values.argsort(axis=0, kind="stable")
+    below = weights[order].cumsum(axis=0)
+    half = below[-1] / 2
+    ranks = np.stack(
+        [(below < half).sum(axis=0), (below <= half).sum(axis=0)]
+    )  # differ where it falls between
+    middle: Floats = np.take_along_axis(np.take_along_axis(values, order, 0), ranks, 0).mean(axis=0)
+    return middle
 
 
 def describe_anchors(
@@ -95,7 +127,7 @@ def sort_anchors(anchors_wh: ArrayLike) -> Floats:
     return anchors[np.lexsort((anchors[:, 0], anchors.prod(axis=1)))]
 
 
-def fit_anchors(sides_wh: ArrayLike, count: int, seed: int) -> AnchorFit:
+def fit_anchors(sides_wh: ArrayLike, count: int, seed: int, weights: Floats | None = None) -> AnchorFit:
     """Anchors by k-means with the distance 1 - IoU (Redmon and Farhadi, "YOLO9000", arXiv:1612.08242).
 
     The start is k-means++ in that distance; the best of `RESTARTS` starts and all their rounds is kept, since
@@ -105,6 +137,7 @@ def fit_anchors(sides_wh: ArrayLike, count: int, seed: int) -> AnchorFit:
         sides_wh: (N, 2) widths and heights of the boxes, above zero, N at least 1.
         count: K; where there are fewer distinct shapes, some anchors are equal.
         seed: of the starts; equal arguments give equal anchors.
+        weights: (N,) above 0; None counts each box once, as the paper does.
 
     Raises:
         ValueError: no boxes, a side that is not above zero, or a count below 1.
@@ -119,39 +152,43 @@ def fit_anchors(sides_wh: ArrayLike, count: int, seed: int) -> AnchorFit:
             f"The sides of fit_anchors must be finite and above 0. Got {bad} boxes that are not."
         )
     rng = np.random.default_rng(seed)
-    fits = [_descend(sides, _start(sides, count, rng)) for _ in range(RESTARTS)]
+    mass = np.ones(len(sides)) if weights is None else weights
+    fits = [_descend(sides, _start(sides, count, mass, rng), mass) for _ in range(RESTARTS)]
     return max(fits, key=lambda fit: fit.average_iou)
 
 
-def _start(sides: Floats, count: int, rng: np.random.Generator) -> Floats:
-    """k-means++: each further centre is a box, drawn with odds of its squared distance to those before."""
-    anchors = sides[[rng.integers(len(sides))]]
+def _start(sides: Floats, count: int, weights: Floats, rng: np.random.Generator) -> Floats:
+    """k-means++: each further centre is a box, drawn with odds of its weighted squared distance to those
+    before."""
+    anchors = sides[[rng.choice(len(sides), p=weights / weights.sum())]]
     while len(anchors) < count:
-        odds = (1.0 - compute_shape_iou(sides, anchors).max(axis=1)) ** 2
+        odds = weights * (1.0 - compute_shape_iou(sides, anchors).max(axis=1)) ** 2
         known = odds.sum() > 0
         row = rng.choice(len(sides), p=odds / odds.sum() if known else None)
         anchors = np.concatenate([anchors, sides[[row]]])
     return anchors
 
 
-def _descend(sides: Floats, anchors: Floats) -> AnchorFit:
-    best = fit = meet_anchors(sides, anchors)
+def _descend(sides: Floats, anchors: Floats, weights: Floats) -> AnchorFit:
+    best = fit = meet_anchors(sides, anchors, weights)
     for _ in range(ROUNDS):
         moved = fit.anchors_wh.copy()
         for k in range(len(moved)):
-            mine = sides[fit.nearest == k]
+            mine = fit.nearest == k
             # A centre without boxes starts anew at the box that is met worst.
-            moved[k] = np.median(mine, axis=0) if len(mine) else sides[fit.best_iou.argmin()]
-        before, fit = fit, meet_anchors(sides, moved)
+            moved[k] = find_median(sides[mine], weights[mine]) if mine.any() else sides[fit.best_iou.argmin()]
+        before, fit = fit, meet_anchors(sides, moved, weights)
         best = max(best, fit, key=lambda each: each.average_iou)
         if np.array_equal(before.anchors_wh, fit.anchors_wh):
             break
     return best
 
 
-def compare_counts(sides_wh: ArrayLike, counts: Sequence[int], seed: int) -> dict[int, float]:
+def compare_counts(
+    sides_wh: ArrayLike, counts: Sequence[int], seed: int, weights: Floats | None = None
+) -> dict[int, float]:
     """Average best IoU of `fit_anchors` for several counts: the curve by which a count is chosen."""
-    return {count: fit_anchors(sides_wh, count, seed).average_iou for count in counts}
+    return {count: fit_anchors(sides_wh, count, seed, weights).average_iou for count in counts}
 
 
 def choose_count(average_iou: dict[int, float], gain: float) -> int:

@@ -8,10 +8,10 @@ Backbone  build(pixels, params)   -> {"c2": ..., "c3": ..., "c4": ..., "c5": ...
 Neck      build(features, params) -> {"p3": ..., ...}
 Head      a class `Head`, below
 
-A head's module may also hold `learn_priors(params, boxes_xyxy_px, size, seed) -> priors`: what the head takes
-from the training boxes (N, 4) in pictures of `size` (height, width) before it is built, such as anchors, in
-plain JSON values. `Head` then takes it as `priors`; the network's file keeps it, so that every later stage
-builds the same.
+A head's module may also hold `learn_priors(params, boxes_xyxy_px, classes, size, seed) -> priors`: what the
+head takes from the training boxes (N, 4) of classes (N,) in pictures of `size` (height, width) before it is
+built, such as anchors, in plain JSON values. `Head` then takes it as `priors`; the network's file keeps it,
+so that every later stage builds the same.
 
 A `Head` may have two methods more. `scan(full, pixels) -> predictions` stands in for `decode(full(pixels))`
 in the network that people use, for a head that looks at a picture more than once. `count_lost(labels) ->

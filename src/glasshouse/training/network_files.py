@@ -75,7 +75,8 @@ def _learn_priors(model: Model, prepared: Prepared, seed: int) -> Any:
     if learn is None:
         return None
     boxes, labels = prepared.labels()
-    return learn(model.head, boxes[labels >= 0], prepared.pixels.shape[1:3], seed)
+    there = labels >= 0
+    return learn(model.head, boxes[there], labels[there], prepared.pixels.shape[1:3], seed)
 
 
 def _build(model: Model, prepared: Prepared, *, load_weights: bool, priors: Any) -> Network:

@@ -27,7 +27,7 @@ def build_head(name: str, side: int = SIDE, boxes: Any = None, classes: int = CL
     known = {}
     if hasattr(part, "learn_priors"):
         boxes = draw_boxes(200, side) if boxes is None else boxes
-        known["priors"] = part.learn_priors(params, boxes, (side, side), 7)
+        known["priors"] = part.learn_priors(params, boxes, np.zeros(len(boxes), int), (side, side), 7)
     head = part.Head(params, classes=classes, height_px=side, width_px=side, **known)
     features = {f"p{level}": keras.Input((side // 2**level, side // 2**level, 8)) for level in (3, 4, 5)}
     head.built = head.build(features)
@@ -328,8 +328,9 @@ def test_eight_pictures_are_learnt_by_heart(by_heart: Any, name: str, steps: int
     part = find_part("heads", name)
     params, known = part.Params(name=name), {}
     if hasattr(part, "learn_priors"):
-        boxes = drawn.labels["boxes"][drawn.labels["labels"] >= 0]
-        known["priors"] = part.learn_priors(params, boxes, (96, 96), 7)
+        there = drawn.labels["labels"] >= 0
+        boxes, labels = drawn.labels["boxes"][there], drawn.labels["labels"][there]
+        known["priors"] = part.learn_priors(params, boxes, labels, (96, 96), 7)
     neck = top_down.Params(name="top_down", channels=32)
     network = by_heart.train(params, drawn, tmp_path, neck=neck, steps=steps, **known)
     assert by_heart.score(network, drawn) >= 0.99

@@ -30,7 +30,7 @@ def test_default_boxes_by_hand() -> None:
 def test_default_boxes_are_described_and_stay_as_they_are() -> None:
     params = Params(name="ssd", smallest=0.125, largest=0.5, aspect_ratios=[])
     boxes = np.array([[0, 0, 8, 8], [10, 10, 18, 14], [0, 0, 32, 32], [0, 0, 16, 16]])
-    told = learn_priors(params, boxes, (64, 96), 7)
+    told = learn_priors(params, boxes, np.zeros(4, int), (64, 96), 7)
     assert told is not None
     # A third of the boxes' squares a level: 8 and sqrt(8 * 16), 16 and sqrt(16 * 32), 32 and sqrt(32 * 64).
     squares = [8, 128**0.5, 16, 512**0.5, 32, 2048**0.5]
@@ -40,7 +40,7 @@ def test_default_boxes_are_described_and_stay_as_they_are() -> None:
     assert told["average_iou"] == 0.875  # 1, a half, 1, 1
     head = Head(params, classes=2, height_px=64, width_px=64, priors=told)
     np.testing.assert_array_equal(head.defaults, make_head().defaults)
-    assert learn_priors(params, np.zeros((0, 4)), (64, 96), 7) is None
+    assert learn_priors(params, np.zeros((0, 4)), np.zeros(0, int), (64, 96), 7) is None
 
 
 def test_offsets_by_hand(codec: Any) -> None:

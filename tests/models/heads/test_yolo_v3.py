@@ -175,10 +175,9 @@ def boxes_of(sides: Any) -> np.ndarray:
 def test_priors_are_plain_fitted_and_sorted() -> None:
     rng = np.random.default_rng(0)
     boxes = boxes_of(np.exp(rng.uniform(1.5, 4, (200, 2))))
-    priors = learn_priors(Params(name="yolo_v3"), boxes, (64, 96), 7)
-    assert (
-        json.loads(json.dumps(priors)) == priors == learn_priors(Params(name="yolo_v3"), boxes, (64, 96), 7)
-    )
+    arguments = (Params(name="yolo_v3"), boxes, np.arange(200) % 2, (64, 96), 7)
+    priors = learn_priors(*arguments)
+    assert json.loads(json.dumps(priors)) == priors == learn_priors(*arguments)
     anchors = np.array(priors["anchors_wh_px"])
     assert anchors.shape == (9, 2)
     assert (np.diff(anchors.prod(axis=1)) >= 0).all()
@@ -190,20 +189,34 @@ def test_priors_are_plain_fitted_and_sorted() -> None:
 
 def test_a_count_is_chosen_by_the_data() -> None:
     params = Params(name="yolo_v3", anchors="auto")
-    kinds = learn_priors(params, boxes_of([[10, 10], [40, 12], [20, 50]] * 20), (64, 64), 7)
+    kinds = learn_priors(
+        params, boxes_of([[10, 10], [40, 12], [20, 50]] * 20), np.arange(60) % 3, (64, 64), 7
+    )
     assert len(kinds["anchors_wh_px"]) == 3
     assert kinds["counts"]["3"] == 1.0
     spread = np.exp(np.random.default_rng(0).uniform(1, 4, (300, 2)))
-    chosen = learn_priors(params, boxes_of(spread), (64, 64), 7)
+    chosen = learn_priors(params, boxes_of(spread), np.zeros(300, int), (64, 64), 7)
     counts = {int(count): iou for count, iou in chosen["counts"].items()}
     kept = len(chosen["anchors_wh_px"])
     assert kept > 3
     assert kept == 15 or counts[kept + 3] - counts[kept] < 0.02
 
 
+@pytest.mark.parametrize(("anchors", "least"), [(3, 1), (9, 2), ("auto", 1)])
+def test_a_rare_class_has_its_own_anchors(anchors: Any, least: int) -> None:
+    rng = np.random.default_rng(0)
+    sides = np.array([[26, 25], [68, 67], [138, 128]])[np.repeat([0, 1, 2], [20, 600, 20])]
+    boxes = boxes_of(sides * np.exp(rng.normal(0, 0.1, sides.shape)))
+    params = Params(name="yolo_v3", anchors=anchors)
+    priors = learn_priors(params, boxes, np.repeat([0, 1, 2], [20, 600, 20]), (320, 416), 7)
+    areas = np.array(priors["anchors_wh_px"]).prod(axis=1)
+    cut = np.searchsorted([41**2, 95**2], areas)  # between the kinds
+    assert np.bincount(cut, minlength=3).min() >= least
+
+
 def test_given_anchors_are_kept_and_measured() -> None:
     params = Params(name="yolo_v3", anchors=[[32, 32], [8, 8], [16, 16]])
-    priors = learn_priors(params, boxes_of([[8, 8], [16, 32]]), (64, 64), 7)
+    priors = learn_priors(params, boxes_of([[8, 8], [16, 32]]), np.array([0, 1]), (64, 64), 7)
     assert priors["anchors_wh_px"] == [[8, 8], [16, 16], [32, 32]]
     assert priors["average_iou"] == 0.75  # 1 and a half
     assert priors["strides_px"] == [8, 16, 32]
@@ -212,7 +225,7 @@ def test_given_anchors_are_kept_and_measured() -> None:
 
 def test_without_boxes_or_priors_there_are_no_anchors() -> None:
     with pytest.raises(ValueError, match=r"model\.head\.anchors: the training split has no boxes"):
-        learn_priors(Params(name="yolo_v3"), np.zeros((0, 4)), (64, 64), 7)
+        learn_priors(Params(name="yolo_v3"), np.zeros((0, 4)), np.zeros(0, int), (64, 64), 7)
     with pytest.raises(ValueError, match="needs the priors"):
         Head(Params(name="yolo_v3"), classes=2, height_px=64, width_px=64)
 

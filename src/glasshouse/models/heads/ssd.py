@@ -67,11 +67,15 @@ def shape_levels(params: Params, size: tuple[int, int]) -> list[Floats]:
 
 
 def learn_priors(
-    params: Params, boxes_xyxy_px: NDArray[np.floating[Any]], size: tuple[int, int], seed: int
+    params: Params,
+    boxes_xyxy_px: NDArray[np.floating[Any]],
+    classes: NDArray[np.integer[Any]],
+    size: tuple[int, int],
+    seed: int,
 ) -> dict[str, Any] | None:
     """How the default boxes meet the training boxes (N, 4), for the report (`describe_anchors`); the head is
     the same whatever they are. None without boxes."""
-    del seed
+    del classes, seed
     boxes, shapes = np.asarray(boxes_xyxy_px, np.float64), shape_levels(params, size)
     if not len(boxes):
         return None

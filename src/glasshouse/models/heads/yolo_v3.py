@@ -20,6 +20,7 @@ from glasshouse.geometry.anchors import (
     fit_anchors,
     lay_boxes,
     sort_anchors,
+    weigh_classes,
 )
 from glasshouse.models.contracts import Tensors
 from glasshouse.models.layers.predictor import flat_predictor
@@ -78,19 +79,28 @@ class Params(Strict):
 
 
 def learn_priors(
-    params: Params, boxes_xyxy_px: NDArray[np.floating[Any]], size: tuple[int, int], seed: int
+    params: Params,
+    boxes_xyxy_px: NDArray[np.floating[Any]],
+    classes: NDArray[np.integer[Any]],
+    size: tuple[int, int],
+    seed: int,
 ) -> dict[str, Any]:
     """Anchors for the training boxes, in the pixels of the prepared pictures.
+
+    Every class counts alike, however many boxes it has: of nine anchors for blood cells, plain k-means gives
+    seven to the red ones, which are 85 % of the boxes and a third of the score.
 
     Args:
         params: how many, or which.
         boxes_xyxy_px: (N, 4).
+        classes: (N,) ids.
         size: (height, width) px of the pictures.
         seed: of the k-means.
 
     Returns:
         `anchors_wh_px` by rising area, and how they meet the boxes (`geometry.anchors.describe_anchors`), the
-        `size_px` of the pictures, and for `auto` the average IoU of each of the `counts` looked at.
+        `size_px` of the pictures, and for `auto` the average IoU, of all classes alike, of each of the
+        `counts` looked at.
 
     Raises:
         ValueError: there are no boxes to fit anchors to, or one without area.
@@ -98,9 +108,11 @@ def learn_priors(
     sides = np.asarray(boxes_xyxy_px, np.float64)[:, 2:] - np.asarray(boxes_xyxy_px, np.float64)[:, :2]
     if not len(sides):
         raise ValueError("model.head.anchors: the training split has no boxes to fit anchors to.")
-    counts = compare_counts(sides, COUNTS, seed) if params.anchors == "auto" else {}
+    weights = weigh_classes(classes)
+    counts = compare_counts(sides, COUNTS, seed, weights) if params.anchors == "auto" else {}
     wanted = choose_count(counts, GAIN) if counts else params.anchors
-    anchors = fit_anchors(sides, wanted, seed).anchors_wh if isinstance(wanted, int) else np.array(wanted)
+    fit = fit_anchors(sides, wanted, seed, weights) if isinstance(wanted, int) else None
+    anchors = np.array(wanted) if fit is None else fit.anchors_wh
     kept = sort_anchors(np.round(anchors, 2))
     strides = np.repeat(STRIDES, len(kept) // len(STRIDES)).tolist()  # the smallest for the finest level
     return {
