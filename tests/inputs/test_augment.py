@@ -9,15 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glasshouse.geometry.hulls import square_hull, take_hull
+from glasshouse.geometry.strips import ellipse_strips
 from glasshouse.inputs.augment import (
     GREY,
     Plan,
     draw_colours,
     draw_plan,
 )
-from glasshouse.inputs.moving import MIN_VISIBLE, move_boxes
+from glasshouse.inputs.moving import MIN_VISIBLE, find_seen, move_boxes
 from glasshouse.inputs.painting import paint, projections
+from glasshouse.inputs.shapes import Shapes
 
 SIZE = (96, 128)
 
@@ -53,8 +54,8 @@ def see(plan: Plan, pictures: np.ndarray) -> np.ndarray:
 
 def move(plan: Plan, boxes: list[list[float]], batch: int = 1) -> tuple[np.ndarray, np.ndarray]:
     every = np.broadcast_to(np.array(boxes, np.float32), (8, len(boxes), 4))
-    hulls = np.broadcast_to(square_hull(), (len(plan.rows), len(boxes), *square_hull().shape))
-    return move_boxes(plan, every, hulls, np.zeros((8, len(boxes)), np.int32), batch, 8 * len(boxes))
+    labels = np.zeros((8, len(boxes)), np.int32)
+    return move_boxes(plan, every, Shapes.unknown(labels.shape), labels, batch, 8 * len(boxes))
 
 
 def test_without_ranges_nothing_changes() -> None:
@@ -106,36 +107,42 @@ TRANSFORMS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("transform", TRANSFORMS)
-@settings(max_examples=8, deadline=None)
-@given(seed=st.integers(0, 10**6), shape=st.sampled_from(("ellipse", "rectangle", "triangle")))
+@settings(max_examples=24, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    shape=st.sampled_from(("ellipse", "rectangle", "triangle", "needle", "corner", "ring", "star", "pair")),
+)
 def test_boxes_move_with_the_pixels(shapes: Any, transform: str, seed: int, shape: str) -> None:
     """A white shape on black in each of eight pictures: the box must lie round what is white after the move.
 
-    Where less than MIN_VISIBLE is seen there must be no box. Small rests are left out: half a pixel of
-    rounding is more than a twentieth of them.
+    It overlaps it by 0.95, or where rounding to pixels is more than a twentieth, no side is further than a
+    pixel and a half off. Where clearly less than MIN_VISIBLE of the shape is seen there is no box, where more
+    there is one.
     """
     rng = np.random.default_rng(seed)
     masks = np.stack([shapes.draw(rng, shape) for _ in range(8)])
     boxes = np.stack([shapes.bound(mask) for mask in masks])[:, None]
-    hulls = np.stack([take_hull(mask) for mask in masks])[:, None]
     plan = plan_of(seed, 2, shapes.size, **TRANSFORMS[transform])
-    moved, labels = move_boxes(plan, boxes, hulls[plan.rows], np.zeros((8, 1), np.int32), 2, 8)
-    # Tile by tile, as the shapes of a mosaic may touch.
-    for tile, picture in enumerate(plan.picture):
-        alone = np.zeros((8, *shapes.size, 3), np.uint8)
-        alone[plan.rows[tile]] = 255 * masks[plan.rows[tile]][..., None]
-        others = np.arange(len(plan.rows)) != tile
-        regions = np.where(others[:, None], 0, plan.region_xyxy_px).astype(np.float32)
-        lit = see(replace(plan, region_xyxy_px=regions), alone)[picture]
-        dark = see(replace(plan, region_xyxy_px=regions), np.zeros_like(alone))[picture]
-        white = (lit - dark).max(axis=-1) > 0.5 * (lit - dark).max()
-        if (lit - dark).max() < 20 or white.sum() < 1800:
-            continue
-        seen = shapes.bound(white)
-        best = max((shapes.iou(seen, box) for box in moved[picture][labels[picture] >= 0]), default=0.0)
-        assert best >= 0.95 or white.sum() < 0.45 * masks[plan.rows[tile]].sum() * abs(
-            np.linalg.det(plan.matrix[tile])
-        ), (best, seen, moved[picture])
+    seen = find_seen(plan, boxes, shapes.of(masks), np.zeros((8, 1), np.int32))
+    for tile in range(len(plan.picture)):
+        white = light_alone(plan, masks, tile)
+        share = white.sum() / (masks[plan.rows[tile]].sum() * abs(np.linalg.det(plan.matrix[tile])))
+        found = seen.boxes_xyxy_px[seen.tile == tile]
+        if len(found):
+            assert share > MIN_VISIBLE - 0.03
+            drawn = shapes.bound(white)
+            assert shapes.iou(drawn, found[0]) >= 0.95 or np.abs(drawn - found[0]).max() <= 1.5, share
+        else:
+            assert share < MIN_VISIBLE + 0.03
+
+
+def light_alone(plan: Plan, masks: np.ndarray, tile: int) -> np.ndarray:
+    """Which pixels (H, W) of the batch's picture show the white shape of this tile, all else being black."""
+    moves = (projections(plan)[[tile]], plan.region_xyxy_px[[tile]], np.zeros(1, np.int64))
+    flat = (np.eye(3, dtype=np.float32)[None], np.zeros((1, 3), np.float32))
+    white = np.repeat(255 * masks[plan.rows[[tile]]][..., None], 3, axis=-1).astype(np.uint8)
+    whole = (np.zeros(1, np.int64), np.ones(1, np.float32))
+    return np.asarray(paint(white, *moves, *flat, *whole, fill=0, mixed=False))[0, ..., 0] > 127
 
 
 def test_turning_keeps_lengths_angles_and_the_centre() -> None:
@@ -151,12 +158,11 @@ def test_turning_keeps_lengths_angles_and_the_centre() -> None:
 
 
 def test_without_a_mask_a_turned_thing_is_taken_for_round() -> None:
-    from glasshouse.geometry.hulls import ellipse_hull
-
     plan = plan_of(3, 1, rotate=45.0)
     assert abs(plan.matrix[0, 0, 1]) > 0.1
     boxes = np.broadcast_to(np.array([[44, 28, 84, 68]], np.float32), (8, 1, 4))  # a square about the centre
-    moved, _ = move_boxes(plan, boxes, ellipse_hull()[None, None], np.zeros((8, 1), np.int32), 1, 1)
+    round_ones = replace(Shapes.unknown((8, 1)), guess=ellipse_strips())
+    moved, _ = move_boxes(plan, boxes, round_ones, np.zeros((8, 1), np.int32), 1, 1)
     assert moved[0, 0] == pytest.approx(np.array([44, 28, 84, 68]), abs=0.5)  # a disc looks the same turned
 
 
@@ -165,9 +171,8 @@ def test_a_mixture_has_the_objects_of_both() -> None:
     mixed = np.flatnonzero(plan.share < 1)
     assert len(mixed) >= 2 and (plan.share[mixed] >= 0.5).all()
     every = np.stack([np.array([[5 * i, 10, 5 * i + 20, 40]], np.float32) for i in range(8)])
-    hulls = np.broadcast_to(square_hull(), (4, 1, *square_hull().shape))
     labels = np.arange(8, dtype=np.int32)[:, None]
-    boxes, found = move_boxes(plan, every, hulls, labels, 4, 2)
+    boxes, found = move_boxes(plan, every, Shapes.unknown(labels.shape), labels, 4, 2)
     for picture in range(4):
         wanted = [picture, *([plan.partner[picture]] if picture in mixed else [])]
         assert [int(label) for label in found[picture] if label >= 0] == wanted

@@ -30,7 +30,6 @@ def write_split(folder: Path, split: str, image_ids: list[int], objects: bool = 
     for table, rows in (("prepared_images", images), ("prepared_objects", boxes)):
         path = folder / split / f"{table.removeprefix('prepared_')}.parquet"
         write_table(build_frame(rows, table), table, path)
-    np.save(folder / split / "outlines.npy", np.zeros((len(boxes), 16, 2), np.uint8))
 
 
 @pytest.fixture

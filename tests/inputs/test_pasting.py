@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glasshouse.geometry.hulls import square_hull, take_hull
 from glasshouse.geometry.masks import pack_mask
 from glasshouse.inputs.augment import Plan, draw_plan
 from glasshouse.inputs.masks import Masks
 from glasshouse.inputs.moving import MIN_VISIBLE, Seen, find_seen
 from glasshouse.inputs.painting import paint, projections
 from glasshouse.inputs.pasting import Pasting, draw_pasting, hide_objects, paste_objects
+from glasshouse.inputs.shapes import Shapes
 from glasshouse.inputs.stream import Pictures, TrainingStream, may_compose
 from glasshouse.params import Augment
 
@@ -76,13 +76,13 @@ def draw_scene(shapes: Any, seed: int, move: str) -> Scene:
     kinds = ("ellipse", "rectangle", "triangle") * 2
     masks = np.stack([shapes.draw(rng, kind) for kind in kinds])
     boxes = np.stack([shapes.bound(mask) for mask in masks])[:, None]
-    hulls, labels = np.stack([take_hull(mask) for mask in masks])[:, None], np.zeros((PICTURES, 1), np.int32)
+    known, labels = shapes.of(masks), np.zeros((PICTURES, 1), np.int32)
     packed = masks_of(masks)
     plan = draw_plan(rng, np.arange(2), PICTURES, shapes.size, augment, composed=True)
     pasting = draw_pasting(rng, 2, packed, None, shapes.size, augment, 1.0)
-    theirs = find_seen(pasting.plan, boxes, hulls[pasting.plan.rows], labels)
-    added, cover = paste_objects(pasting, theirs, packed, hulls, (2, *shapes.size))
-    before = find_seen(plan, boxes, hulls[plan.rows], labels)
+    theirs = find_seen(pasting.plan, boxes, known, labels)
+    added, cover = paste_objects(pasting, theirs, packed, known, (2, *shapes.size))
+    before = find_seen(plan, boxes, known, labels)
     after = hide_objects(plan, before, packed, boxes, cover)
     return Scene(masks, plan, pasting, before, after, added, cover)
 
@@ -146,21 +146,21 @@ def test_what_is_left_counts_by_the_mask_and_without_one_by_the_box(has_mask: bo
     cover[0, 5:15, 13:15] = True  # 10 + 6 of the frame's pixels
     boxes = np.array([[[5, 5, 15, 15]]], np.float32)
     plan = still_plan(1, (20, 20))
-    seen = find_seen(plan, boxes, square_hull()[None, None], np.zeros((1, 1), np.int32))
+    seen = find_seen(plan, boxes, Shapes.unknown((1, 1)), np.zeros((1, 1), np.int32))
     left = hide_objects(plan, seen, masks, boxes, cover)
     assert len(left.tile) == int(kept)
     if kept:
         assert left.boxes_xyxy_px[0].tolist() == [5, 5, 13, 15]
 
 
-def test_an_object_without_an_outline_gets_the_box_round_its_mask(shapes: Any) -> None:
+def test_an_object_without_strips_gets_the_box_round_its_mask(shapes: Any) -> None:
     masks = shapes.draw(np.random.default_rng(1), "ellipse")[None]
     loose = np.array([[[0, 0, 320, 240]]], np.float32)  # as of an object that the edge of its picture cut
     rng, packed = np.random.default_rng(0), masks_of(masks)
     pasting = draw_pasting(rng, 1, packed, None, shapes.size, STILL, 1.0)
-    theirs = find_seen(pasting.plan, loose, square_hull()[None, None], np.zeros((1, 1), np.int32))
-    for hulls in (None, np.full((1, 1, 16, 2), np.nan, np.float32)):
-        added, cover = paste_objects(pasting, theirs, packed, hulls, (1, *shapes.size))
+    theirs = find_seen(pasting.plan, loose, Shapes.unknown((1, 1)), np.zeros((1, 1), np.int32))
+    for known in (None, Shapes.unknown((1, 1))):
+        added, cover = paste_objects(pasting, theirs, packed, known, (1, *shapes.size))
         assert added.boxes_xyxy_px[0].tolist() == shapes.bound(masks[0]).tolist()
         assert (cover[0] == masks[0]).all()
 

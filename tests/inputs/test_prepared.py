@@ -191,12 +191,12 @@ def test_shards_are_cut_and_gathered_across(
     monkeypatch.setattr(pixel_shards, "SHARD_BYTES", 3 * 50 * 50 * 3)
     write_prepared(raw_folder, split_table, size("crop"), tmp_path / "cut")
     names = sorted(path.name for path in (tmp_path / "cut" / "train").glob("*.npy"))
-    assert names == ["outlines.npy", "pixels-00000-of-00002.npy", "pixels-00001-of-00002.npy"]
+    assert names == ["pixels-00000-of-00002.npy", "pixels-00001-of-00002.npy"]
     whole, cut = open_prepared(folder, "train"), open_prepared(tmp_path / "cut", "train")
     assert [len(shard) for shard in cut.pixels.maps] == [3, 1]
     rows = [3, 2, 0, 3, 1]
     np.testing.assert_array_equal(cut.pixels.gather(rows), whole.pixels.gather(rows))
-    (tmp_path / "cut" / "train" / names[1]).unlink()
+    (tmp_path / "cut" / "train" / names[0]).unlink()
     with pytest.raises(FileNotFoundError, match=r"pixels-00000-of-00002\.npy is missing"):
         open_prepared(tmp_path / "cut", "train")
 
@@ -211,7 +211,7 @@ def test_same_bytes_on_a_second_run(raw_folder: Path, split_table: pd.DataFrame,
     assert sorted(path.as_posix() for path in before) == [
         "categories.parquet",
         *(f"{split}/{name}" for split in ("test", "train", "valid")
-          for name in ("images.parquet", "objects.parquet", "outlines.npy", "pixels-00000-of-00001.npy")),
+          for name in ("images.parquet", "objects.parquet", "pixels-00000-of-00001.npy")),
     ]  # fmt: skip
 
 

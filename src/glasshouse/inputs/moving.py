@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from glasshouse.geometry.hulls import bound_inside
+from glasshouse.geometry.strips import bound_groups, move_strips
 from glasshouse.inputs.augment import FloatArray, Plan
+from glasshouse.inputs.shapes import Shapes
 
 MIN_VISIBLE = 0.25  # share of an object that must be left to see, else its box is dropped
 
@@ -39,7 +40,7 @@ class Seen:
 def move_boxes(
     plan: Plan,
     boxes_xyxy_px: FloatArray,
-    hulls: FloatArray,
+    shapes: Shapes,
     labels: NDArray[np.int32],
     batch: int,
     slots: int,
@@ -47,36 +48,37 @@ def move_boxes(
     """Take the boxes of every tile along (`find_seen`); a mixed picture has its partner's as well.
 
     Args:
-        plan, boxes_xyxy_px, hulls, labels: as in `find_seen`.
+        plan, boxes_xyxy_px, shapes, labels: as in `find_seen`.
         batch: B.
         slots: K, at least N; 4 N where a mosaic can be, twice that where a mixture can.
 
     Returns:
         boxes (B, K, 4) and labels (B, K); padding is 0 and -1.
     """
-    return lay_out(plan, find_seen(plan, boxes_xyxy_px, hulls, labels), batch, slots)
+    return lay_out(plan, find_seen(plan, boxes_xyxy_px, shapes, labels), batch, slots)
 
 
-def find_seen(plan: Plan, boxes_xyxy_px: FloatArray, hulls: FloatArray, labels: NDArray[np.int32]) -> Seen:
+def find_seen(plan: Plan, boxes_xyxy_px: FloatArray, shapes: Shapes, labels: NDArray[np.int32]) -> Seen:
     """Move the boxes of every tile, cut them to what is seen, drop those of which less than MIN_VISIBLE is
     left.
 
     Args:
         plan: of the batch.
         boxes_xyxy_px: (P, N, 4) of all prepared pictures.
-        hulls: (M, N, S, 2) outlines of the tiles' objects in units of their boxes (`geometry.hulls`).
+        shapes: of all prepared objects.
         labels: (P, N), -1 = padding.
     """
-    boxes, names = boxes_xyxy_px[plan.rows].astype(np.float64), labels[plan.rows]  # (M, N, 4), (M, N)
-    points = boxes[..., None, :2] + hulls * (boxes[..., None, 2:] - boxes[..., None, :2])
-    moved = np.einsum("mij,mnsj->mnsi", plan.matrix.astype(np.float64), points)
-    moved += plan.shift_xy_px[:, None, None]
-    seen = bound_inside(moved, plan.region_xyxy_px[:, None].astype(np.float64))
-    sides = np.maximum(np.nan_to_num(seen[..., 2:] - seen[..., :2], neginf=0.0), 0.0)
-    whole = np.maximum((moved.max(axis=2) - moved.min(axis=2)).prod(axis=-1), 1e-6)
-    area = sides.prod(axis=-1)
-    m, n = np.nonzero((names >= 0) & (area >= MIN_VISIBLE * whole) & (area > 1.0))
-    return Seen(m, n, plan.picture[m], seen[m, n], names[m, n])
+    names = labels[plan.rows]
+    tile, slot = np.nonzero(names >= 0)
+    strips, owner, starts = shapes.gather(plan.rows[tile], slot)
+    of = tile[owner]
+    own = boxes_xyxy_px[plan.rows[of], slot[owner]]
+    moved = move_strips(strips, own, plan.matrix[of], plan.shift_xy_px[of])
+    boxes, share = bound_groups(*moved, plan.region_xyxy_px.astype(np.float64)[of], starts)
+    sides = np.maximum(np.nan_to_num(boxes[:, 2:] - boxes[:, :2], neginf=0.0), 0.0)
+    kept = (share >= MIN_VISIBLE) & (sides.prod(axis=1) > 1.0)
+    every = Seen(tile, slot, plan.picture[tile], boxes, names[tile, slot])
+    return every.take(kept)
 
 
 def lay_out(plan: Plan, seen: Seen, batch: int, slots: int) -> tuple[FloatArray, NDArray[np.int32]]:

@@ -17,6 +17,7 @@ from glasshouse.geometry.masks import Stamp, move_mask
 from glasshouse.inputs.augment import Plan, draw_plan
 from glasshouse.inputs.masks import Masks
 from glasshouse.inputs.moving import MIN_VISIBLE, Seen
+from glasshouse.inputs.shapes import Shapes
 from glasshouse.params import Augment
 
 CHOSEN = 0.5  # share of a picture's objects that are pasted, at least one
@@ -69,7 +70,7 @@ def paste_objects(
     pasting: Pasting,
     theirs: Seen,
     masks: Masks,
-    hulls: NDArray[np.float32] | None,
+    shapes: Shapes | None,
     shape: tuple[int, int, int],
 ) -> tuple[Seen, NDArray[np.bool_]]:
     """The objects that are pasted, and the pixels that they fill.
@@ -78,8 +79,7 @@ def paste_objects(
         pasting: of the batch.
         theirs: all objects of its pictures.
         masks: of all prepared pictures.
-        hulls: (P, N, S, 2) outlines by which boxes were moved; an object without, NaN, gets the box round its
-            moved mask.
+        shapes: by which boxes were moved; an object without gets the box round its moved mask.
         shape: (B, height, width) of the output, px.
 
     Returns:
@@ -93,7 +93,7 @@ def paste_objects(
         stamp = stamp_object(plan, masks, tile, slot)
         cover[picture[row]][stamp.place] |= stamp.inside
         kept[row] = stamp.inside.any()
-        if kept[row] and (hulls is None or np.isnan(hulls[plan.rows[tile], slot]).any()):
+        if kept[row] and (shapes is None or not shapes.counts[plan.rows[tile], slot]):
             boxes[row] = stamp.bound()
     return replace(theirs, boxes_xyxy_px=boxes, picture=picture).take(kept), cover
 

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from glasshouse.geometry.boxes import compute_areas, move_boxes
-from glasshouse.geometry.hulls import POINTS, pack_hull, take_hull
 from glasshouse.geometry.masks import Mask, resize_mask
 from glasshouse.geometry.rle import decode_mask
+from glasshouse.geometry.strips import Strips, take_strips
 from glasshouse.inputs.masks import PlacedMask, write_masks
 from glasshouse.inputs.pixel_shards import PixelWriter
-from glasshouse.inputs.prepared import OUTLINES
 from glasshouse.inputs.resize import resize_picture
+from glasshouse.inputs.shapes import write_strips
 from glasshouse.pictures.decode import UndecodablePicture, decode_picture
 from glasshouse.pictures.threads import map_in_order
 from glasshouse.tables.folders import replace_folder
@@ -75,23 +75,37 @@ def write_prepared(raw_folder: Path, split_table: pd.DataFrame, preprocess: Prep
 
 
 def write_shapes(raw: Raw, moved: pd.DataFrame, images: pd.DataFrame, folder: Path) -> None:
-    """Write what the masks of the moved objects tell: packed outlines (objects, POINTS, 2), and the masks in
-    prepared pixels where there are any."""
+    """Write what the masks of the moved objects tell, where there are any: strips in units of the boxes, and
+    the masks in prepared pixels."""
     counts = raw.objects.set_index("object_id")["mask"].reindex(moved["object_id"]).tolist()
     of_picture = moved[["image_id"]].merge(images, on="image_id")
     sizes = of_picture[["height_px", "width_px"]].to_numpy()
     went = of_picture[["scale_x", "scale_y", "offset_x_px", "offset_y_px"]].to_numpy()
     boxes, uncut = moved[BOX_COLUMNS].to_numpy(), are_uncut(raw, moved, went[:, :2])
-    packed = np.zeros((len(moved), POINTS, 2), np.uint8)
+    shapes: list[Strips | None] = [None] * len(moved)
     cut_outs: list[PlacedMask | None] = [None] * len(moved)
     for row, text in enumerate(counts):
         if isinstance(text, str):
             mask = decode_mask(text, int(sizes[row, 0]), int(sizes[row, 1]))
-            cut_outs[row] = take_mask(mask, boxes[row], went[row])
+            cut_outs[row] = placed = take_mask(mask, boxes[row], went[row])
             if uncut[row]:
-                packed[row] = pack_hull(take_hull(mask))
-    np.save(folder / OUTLINES, packed)
+                shapes[row] = take_strips(mask)
+            elif placed is not None:
+                shapes[row] = fit_strips(placed, boxes[row])
+    write_strips(folder, shapes)
     write_masks(folder, cut_outs)
+
+
+def fit_strips(placed: PlacedMask, box_xyxy_px: NDArray[np.float64]) -> Strips:
+    """The strips of a mask that was cut, in units of the box that was cut with it."""
+    mask, left_top = placed
+    rows, columns = np.nonzero(mask)
+    low = np.array([columns.min(), rows.min()])
+    sides = np.array([columns.max(), rows.max()]) + 1 - low
+    filled_px = take_strips(mask).reshape(-1, 2, 2) * sides + low + left_top
+    units = (filled_px - box_xyxy_px[:2]) / (box_xyxy_px[2:] - box_xyxy_px[:2])
+    strips: Strips = np.clip(units, 0, 1).reshape(-1, 4).astype(np.float32)
+    return strips
 
 
 def are_uncut(raw: Raw, moved: pd.DataFrame, scale_xy: NDArray[np.float64]) -> NDArray[np.bool_]:

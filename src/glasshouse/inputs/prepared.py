@@ -10,28 +10,26 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from glasshouse.geometry.boxes import Boxes, as_boxes
-from glasshouse.geometry.hulls import POINTS, read_hulls
 from glasshouse.geometry.masks import count_bytes
 from glasshouse.inputs.masks import Masks, open_masks
 from glasshouse.inputs.pixel_shards import PixelShards, list_pixel_shards
+from glasshouse.inputs.shapes import Shapes, open_strips
 from glasshouse.tables.schema import BOX_COLUMNS, read_table
-
-OUTLINES = "outlines.npy"
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """One split. `images` are sorted by row: row i of every array is images.iloc[i] and pixels row i.
 
-    `outlines` (objects, POINTS, 2) uint8 stand beside the rows of `objects` (`geometry.hulls.pack_hulls`).
-    `cut_outs` are the bits of all masks, and beside the rows of `objects` the pixels that each fills.
+    `strips` are those of all masks, and beside the rows of `objects` how many each has (`inputs.shapes`);
+    `cut_outs` the bits of all masks, and beside the rows of `objects` the pixels that each fills.
     """
 
     pixels: PixelShards
     images: pd.DataFrame
     objects: pd.DataFrame
     categories: pd.DataFrame
-    outlines: NDArray[np.uint8] | None = None
+    strips: tuple[NDArray[np.uint8], NDArray[np.int64]] | None = None
     cut_outs: tuple[NDArray[np.uint8], NDArray[np.int32]] | None = None
 
     def labels(self) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
@@ -47,14 +45,15 @@ class Prepared:
         labels[rows, slots] = objects["category_id"].to_numpy(np.int32) - 1
         return boxes, labels
 
-    def hulls(self) -> NDArray[np.float32]:
-        """Outlines of the objects of `labels`, (N, M, POINTS, 2) in units of their boxes; NaN where none is
-        known."""
+    def shapes(self) -> Shapes | None:
+        """Shapes of the objects of `labels`; None where no mask tells any."""
+        if self.strips is None:
+            return None
+        packed, count = self.strips
         rows, slots, shape, chosen = self._places()
-        hulls = np.full((*shape, POINTS, 2), np.nan, np.float32)
-        if self.outlines is not None:
-            hulls[rows, slots] = read_hulls(self.outlines[chosen])
-        return hulls
+        starts, counts = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        starts[rows, slots], counts[rows, slots] = (count.cumsum() - count)[chosen], count[chosen]
+        return Shapes(packed, starts, counts)
 
     def masks(self) -> Masks | None:
         """Masks of the objects of `labels`; None where no object has one."""
@@ -123,10 +122,6 @@ def open_prepared(folder: Path, split: str) -> Prepared:
     if len(pixels) != len(tables["images"]):
         raise ValueError(f"{folder / split}: {len(pixels)} pictures for {len(tables['images'])} table rows.")
     categories = read_table("categories", folder / "categories.parquet")
-    outlines = np.load(folder / split / OUTLINES)
-    if len(outlines) != len(tables["objects"]):
-        raise ValueError(
-            f"{folder / split / OUTLINES}: {len(outlines)} rows for {len(tables['objects'])} objects."
-        )
+    strips = open_strips(folder / split, len(tables["objects"]))
     cut_outs = open_masks(folder / split, len(tables["objects"]))
-    return Prepared(pixels, tables["images"], tables["objects"], categories, outlines, cut_outs)
+    return Prepared(pixels, tables["images"], tables["objects"], categories, strips, cut_outs)

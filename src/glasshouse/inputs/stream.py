@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from glasshouse.geometry.hulls import ellipse_hull, square_hull
+from glasshouse.geometry.strips import ellipse_strips
 from glasshouse.inputs.augment import Plan, draw_plan, resize_plan
 from glasshouse.inputs.masks import Masks
 from glasshouse.inputs.moving import Seen, find_seen, lay_out
@@ -20,6 +20,7 @@ from glasshouse.inputs.order import are_uneven, batch_rows, draw_epoch, steps_pe
 from glasshouse.inputs.painting import paint, projections
 from glasshouse.inputs.pasting import draw_pasting, hide_objects, paste_objects
 from glasshouse.inputs.prepared import Prepared
+from glasshouse.inputs.shapes import Shapes
 from glasshouse.params import Augment
 
 
@@ -38,8 +39,7 @@ class Pictures:
 
     boxes_xyxy_px (P, N, 4) float32 and labels (P, N) int32, -1 = padding, for detection; label (P,) int32 for
     classification.  weights (P,) float64: how often one is drawn beside the others; None for all alike.
-    hulls (P, N, S, 2): outlines of the objects in units of their boxes, NaN where no mask tells, or None.
-    masks: of the objects; None where none has one.
+    shapes: of the objects; None where no mask tells any.  masks: of the objects; None where none has one.
     """
 
     pixels: Pixels
@@ -48,7 +48,7 @@ class Pictures:
     labels: NDArray[np.int32]
     label: NDArray[np.int32] | None = None
     weights: NDArray[np.float64] | None = None
-    hulls: NDArray[np.float32] | None = None
+    shapes: Shapes | None = None
     masks: Masks | None = None
 
     def __len__(self) -> int:
@@ -66,7 +66,7 @@ def pictures_of(prepared: Prepared, task: str) -> Pictures:
     size = prepared.pixels.shape[1:3]
     label = prepared.class_labels() if task == "classify" else None
     weights = prepared.images["weight"].to_numpy(np.float64)
-    return Pictures(prepared.pixels, size, boxes, labels, label, weights, prepared.hulls(), prepared.masks())
+    return Pictures(prepared.pixels, size, boxes, labels, label, weights, prepared.shapes(), prepared.masks())
 
 
 def may_compose(pictures: Pictures, head: Any, augment: Augment) -> bool:
@@ -155,7 +155,7 @@ class TrainingStream:
         return resize_plan(plan, (width / own[1], height / own[0]))
 
     def _find_seen(self, plan: Plan) -> Seen:
-        return find_seen(plan, self.pictures.boxes_xyxy_px, self._hulls(plan), self.pictures.labels)
+        return find_seen(plan, self.pictures.boxes_xyxy_px, self._shapes(), self.pictures.labels)
 
     def _paste(
         self, rng: np.random.Generator, step: int, plan: Plan, seen: Seen, probability: float
@@ -167,7 +167,7 @@ class TrainingStream:
         drawn = draw_pasting(rng, self.batch_size, masks, weights, pictures.size, self.augment, probability)
         pasting = replace(drawn, plan=self._fit(drawn.plan, step))
         shape = (self.batch_size, *self.size_of(step))
-        added, cover = paste_objects(pasting, self._find_seen(pasting.plan), masks, pictures.hulls, shape)
+        added, cover = paste_objects(pasting, self._find_seen(pasting.plan), masks, pictures.shapes, shape)
         left = hide_objects(plan, seen, masks, pictures.boxes_xyxy_px, cover)
         tiles = pictures.pixels.gather(pasting.plan.rows)
         onto = pasting.onto.astype(np.int32)
@@ -181,17 +181,14 @@ class TrainingStream:
         parts = (4 if augment.mosaic else 1) + (1 if augment.copy_paste else 0)
         return own * (parts * (2 if augment.mix_up else 1) if self.composed else 1)
 
-    def _hulls(self, plan: Plan) -> NDArray[np.float32]:
-        """The tiles' outlines (M, N, S, 2).
+    def _shapes(self) -> Shapes:
+        """The objects' shapes.
 
         Where no mask tells, an object is taken to fill its box, so that nothing of it is cut off by mistake;
         where pictures are turned, for an ellipse, as the box of a turned box would be too large by far.
         """
-        guess = ellipse_hull() if self.augment.rotate else square_hull()
-        if self.pictures.hulls is None:
-            return np.broadcast_to(guess, (len(plan.rows), self.pictures.labels.shape[1], *guess.shape))
-        known = self.pictures.hulls[plan.rows]
-        return np.where(np.isnan(known), guess, known)
+        shapes = self.pictures.shapes or Shapes.unknown(self.pictures.labels.shape)
+        return replace(shapes, guess=ellipse_strips()) if self.augment.rotate else shapes
 
     def __call__(self, first_step: int, last_step: int) -> Any:
         """Batches first_step (from 0) to last_step - 1: (pixels (B, H, W, 3) float32 0..255, targets)."""
