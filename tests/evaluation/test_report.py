@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from dvc.utils import errored_revisions
 
+from glasshouse.evaluation.page import gain_words
 from glasshouse.evaluation.report import write_report
 from glasshouse.evaluation.results import SplitTables, evaluate_split
 
@@ -247,7 +248,16 @@ def test_a_model_that_finds_nothing_still_gets_its_report(tables: Tables, tmp_pa
     metrics = write(tmp_path, "detect", blind, histories={}, gallery_pictures=0, bootstrap_rounds=0)
     assert metrics["test"]["mAP_50_95"] == 0.0
     assert metrics["test"]["ci95"]["mAP_50"] == [None, None]
-    assert "0 of" in (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert metrics["test"]["errors"]["missed"]["gain_mAP_50"] == 0.0
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "0 of" in page
+    kinds = re.findall(r"<tr><th>(\w+)</th>.*?(\d+)</td>.*?>([^<>]*)</td>", page[page.index("if mended") :])
+    assert kinds[0] == ("missed", str(metrics["test"]["ground_truth"]), "+0.000")
+
+
+def test_a_gain_has_one_sign_or_is_a_dash() -> None:
+    words = [gain_words(value) for value in (None, float("-0.0"), -1e-17, 0.25)]
+    assert words == ["-", "+0.000", "+0.000", "+0.250"]
 
 
 def test_pictures_without_any_object_still_get_their_report(tables: Tables, tmp_path: Path) -> None:
@@ -255,6 +265,9 @@ def test_pictures_without_any_object_still_get_their_report(tables: Tables, tmp_
     metrics = write(tmp_path, "detect", {"test": bare})
     assert metrics["test"]["mAP_50_95"] is None
     assert metrics["test"]["per_class"]["rose"]["AP_50"] is None
+    errors = read_strictly(tmp_path / "metrics.json")["test"]["errors"]
+    assert {kind["gain_mAP_50"] for kind in errors.values()} == {None}
+    assert "+-" not in (tmp_path / "index.html").read_text(encoding="utf-8")
     Page((tmp_path / "index.html").read_text(encoding="utf-8"))
 
 

@@ -24,6 +24,7 @@ from glasshouse.metrics.tide import (
 BOX = [0.0, 0.0, 10.0, 10.0]
 HALF = [0.0, 0.0, 10.0, 4.0]  # IoU with BOX 40 / 100 = 0.4: near, not found
 FAR = [50.0, 50.0, 10.0, 10.0]
+OTHER = [100.0, 100.0, 10.0, 10.0]
 
 
 def lay(
@@ -94,6 +95,20 @@ def test_missed_gain_by_hand() -> None:
     assert gains(objects, detections, errors)[MISSED] == pytest.approx(1 - 51 / 101)
 
 
+def test_a_class_that_is_missed_whole_stays_in_the_mean() -> None:
+    # Class 1: one of two found. Class 2: missed, its one box lies elsewhere. (51/101 + 0) / 2 to (1 + 0) / 2,
+    # which is what tidecv 1.0.1 says too; without class 2 the mean would rise to 1.
+    objects, detections = lay([(1, BOX), (1, FAR), (2, OTHER)], [(0.9, 1, BOX), (0.8, 2, [200.0, 200, 9, 9])])
+    assert gains(objects, detections, find_errors(objects, detections))[MISSED] == pytest.approx(25 / 101)
+    alone = detections.above(0.85)  # whether it has a box or not
+    assert gains(objects, alone, find_errors(objects, alone))[MISSED] == pytest.approx(25 / 101)
+
+
+def test_a_class_without_objects_stays_out_of_the_mean() -> None:
+    objects, detections = lay([(1, BOX), (1, FAR)], [(0.9, 1, BOX), (0.8, 2, OTHER)])
+    assert gains(objects, detections, find_errors(objects, detections))[MISSED] == pytest.approx(50 / 101)
+
+
 def test_only_the_surest_mistake_mends_an_object() -> None:
     # Both boxes are mislocated about one object: mended, one is right and the other gone: AP 1, not 1 of 2.
     objects, detections = lay([(1, BOX)], [(0.9, 1, HALF), (0.8, 1, HALF)])
@@ -158,5 +173,6 @@ def test_nothing_found_and_nothing_there() -> None:
     objects, detections = lay([(1, BOX)], [])
     errors = find_errors(objects, detections)
     assert errors.counts() == dict.fromkeys(KINDS, 0) | {MISSED: 1}
+    assert gains(objects, detections, errors) == dict.fromkeys((*KINDS, MISSED), 0.0)
     empty, nothing = lay([], [])
     assert np.isnan(gains(empty, nothing, find_errors(empty, nothing))[MISSED])

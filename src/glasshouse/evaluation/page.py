@@ -70,7 +70,7 @@ ERRORS = {
     "duplicate": "a second box on an object that was found",
     "both": "wrong class and badly placed",
     "background": "nothing there",
-    "missed": "an object that no box was meant for",
+    "missed": "an object that no box was meant for; mended: it is not asked for",
 }
 COUNTS = {
     "pictures_with_several_objects": "only the largest object of each is scored by accuracy and mean_iou",
@@ -104,7 +104,7 @@ def render_page(
     priors: Mapping[str, Any] | None = None,
 ) -> str:
     """One self-contained HTML page. The last split is the one that the verdict speaks of."""
-    environment = open_templates(TEMPLATES, score=score_words, plain=plain_words)
+    environment = open_templates(TEMPLATES, score=score_words, gain=gain_words, plain=plain_words)
     final = list(results)[-1]
     return environment.get_template("index.html.jinja").render(
         kind=KINDS[task],
@@ -136,16 +136,21 @@ def render_page(
 
 
 def error_rows(errors: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
-    """TIDE's kinds of mistakes, the costliest first, in words."""
+    """TIDE's kinds of mistakes, the costliest first and of equal ones the most frequent, in words."""
     rows = [
         {"kind": kind, "words": words, **errors[kind]} for kind, words in ERRORS.items() if kind in errors
     ]
-    return sorted(rows, key=lambda row: -(row["gain_mAP_50"] or 0.0))
+    return sorted(rows, key=lambda row: (-(row["gain_mAP_50"] or 0.0), -row["count"]))
 
 
 def score_words(value: float | None) -> str:
     """Three digits behind the point, a dash for what is not known."""
     return "-" if value is None else f"{value:.3f}"
+
+
+def gain_words(value: float | None) -> str:
+    """A score's rise with its sign, a dash for what is not known."""
+    return score_words(value) if value is None else f"{value:+z.3f}"
 
 
 def plain_words(value: Any) -> str:

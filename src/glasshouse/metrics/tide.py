@@ -84,6 +84,10 @@ def gains(objects: Objects, detections: Detections, errors: Errors) -> dict[str,
     (the surest of both kinds for each object not found yet, the others go); `duplicate`, `both` and
     `background` go;
     `missed` objects leave the truth. Gains do not add up.
+
+    The mean is over the same classes always, those that have objects: one whose objects are all missed keeps
+    its AP of 0 when they leave, or mending would raise the mean by dropping the worst class. (The paper's own
+    tool does drop it where no detection is of that class.) NaN where nothing has objects.
     """
     base = _mean_ap(objects, detections, errors, None)
     return {name: _mean_ap(objects, detections, errors, name) - base for name in (*KINDS, MISSED)}
@@ -162,7 +166,7 @@ def _mean_ap(objects: Objects, detections: Detections, errors: Errors, mended: s
         for one in np.unique(objects.category_ids[~objects.is_crowd]).tolist()
         for rows in [kept & (category == one)]
     ]
-    return float(mean_known(np.array(scores, dtype=np.float64)))
+    return float(mean_known(np.nan_to_num(np.array(scores, dtype=np.float64))))  # NaN: no object left
 
 
 def _mends(scores: Floats, meant_for: Ints, about: Bools, found: Bools) -> Bools:
