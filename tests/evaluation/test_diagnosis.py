@@ -95,7 +95,11 @@ def test_charts() -> None:
     chart = threshold_chart(threshold_curve(two_boxes()[1]), "title")
     assert chart is not None and [name for name, _ in chart.lines] == ["F1", "precision", "recall"]
     assert chart.rulers[0][1] == "F1 0.667 at 0.90"
-    diagram = reliability_chart(calibrate({"valid": make_certainty(0, 2.0)})["valid"])
-    assert [name for name, _ in diagram.lines] == ["as it should be", "as they are", "scaled"]
+    assert "chosen on these very pictures" in chart.note
+    calibration = calibrate({"valid": make_certainty(0, 2.0)})["valid"]
+    warmth = f"at temperature {calibration.temperature:.2f}"
+    diagram = reliability_chart(calibration)
+    assert [name for name, _ in diagram.lines] == ["as it should be", "as they are", warmth]
+    assert diagram.title.endswith(warmth) and diagram.note.endswith("fitted on the split valid.")
     nothing = np.zeros(0)
     assert threshold_chart(ThresholdCurve(nothing, nothing, nothing, nothing), "title") is None

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glasshouse.evaluation.figures import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Line, line_chart, ticks
+from glasshouse.evaluation.figures import BOTTOM, HEIGHT, RIGHT, TOP, WIDTH, Line, line_chart, ticks
 from glasshouse.evaluation.histories import learning_charts, learning_rows, score_rows
 
 HISTORIES = {
@@ -34,8 +34,9 @@ def test_dots_share_the_axes_of_the_lines() -> None:
     chart = line_chart([], "t", "x", "y", dots=dots)
     (boxes, small, places), (anchors, large, middle) = chart.dots
     assert (boxes, small, anchors, large) == ("boxes", 2.0, "anchors", 5.0)
-    assert middle[0] == pytest.approx(((places[0][0] + places[1][0]) / 2, (places[0][1] + places[1][1]) / 2))
-    assert all(LEFT <= x <= WIDTH - RIGHT and TOP <= y <= HEIGHT - BOTTOM for x, y in places)
+    halfway = ((places[0][0] + places[1][0]) / 2, (places[0][1] + places[1][1]) / 2)
+    assert middle[0] == pytest.approx(halfway, abs=0.1)  # places have one digit
+    assert all(chart.left <= x <= WIDTH - RIGHT and TOP <= y <= HEIGHT - BOTTOM for x, y in places)
     with pytest.raises(ValueError, match="hold no point"):
         line_chart([], "t", "x", "y", dots=[(2.0, Line("none", ()))])
 
@@ -49,13 +50,35 @@ def test_ticks_by_hand() -> None:
 def test_lines_stay_inside_the_axes(points: list[tuple[float, float]]) -> None:
     chart = line_chart([Line("a", tuple(points))], "t", "x", "y")
     for x, y in re.findall(r"([\d.e+-]+) ([\d.e+-]+)", chart.lines[0][1]):
-        assert LEFT - 2.1 <= float(x) <= WIDTH - RIGHT + 0.1
+        assert chart.left - 2.1 <= float(x) <= WIDTH - RIGHT + 0.1
         assert TOP - 0.1 <= float(y) <= HEIGHT - BOTTOM + 0.1
 
 
 def test_unit_square_by_hand() -> None:
     chart = line_chart([Line("a", ((0.0, 0.0), (1.0, 1.0)))], "t", "x", "y", unit_square=True)
-    assert chart.lines == (("a", "M46 260L468 10"),)
+    # Left of the axis: 18 for its label, 3 x 8 for the words "0.2", 6 to spare.
+    assert chart.left == 18 + 24 + 6
+    assert chart.lines == (("a", "M48 260L468 10"),)
+
+
+def test_long_numbers_get_the_room_they_need() -> None:
+    points = ((1.0, 0.0005), (2.0, 0.0021))
+    chart = line_chart([Line("a", points)], "t", "x", "y")
+    assert max(len(words) for _, words in chart.y_ticks) == len("0.0005")
+    assert chart.left == 18 + 6 * 8 + 6
+
+
+def test_the_words_of_a_ruler_stand_where_there_is_room() -> None:
+    rulers = [(0.5, "F1 0.800 at 0.50"), (0.97, "F1 0.000 at 0.97"), (0.97, "a")]
+    chart = line_chart([Line("a", ((0.0, 0.0),))], "t", "x", "y", unit_square=True, rulers=rulers)
+    assert [side for _, _, side in chart.rulers] == ["start", "end", "start"]
+
+
+@given(last=st.integers(1, 400), span=st.integers(0, 400))
+def test_epochs_are_whole_numbers(last: int, span: int) -> None:
+    points = ((float(last), 1.0), (float(last + span), 0.5))
+    chart = line_chart([Line("a", points)], "t", "epoch", "y", whole_x=True)
+    assert chart.x_ticks and all(words.isdigit() for _, words in chart.x_ticks)
 
 
 def test_chart_without_points_is_refused() -> None:
@@ -79,7 +102,9 @@ def test_learning_charts_hold_losses_and_scores() -> None:
     losses, scores = learning_charts(HISTORIES)
     assert [name for name, _ in losses.lines] == ["loss", "loss_box"]
     assert [name for name, _ in scores.lines] == ["valid_mAP_50"]
-    assert [words for _, words in losses.rulers] == ["fine_tune"]
+    assert [words for _, words, _ in losses.rulers] == ["fine_tune"]
+    assert [words for _, words in losses.x_ticks] == ["1", "2", "3"]
+    assert (losses.y_label, scores.y_label) == ("loss", "score")
     assert learning_charts({}) == []
 
 

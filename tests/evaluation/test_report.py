@@ -169,6 +169,17 @@ def test_page_stands_alone_and_leads_with_the_test_score(tables: Tables, tmp_pat
     assert "csp_compact" in words
 
 
+def test_every_chart_names_both_axes(tables: Tables, tmp_path: Path) -> None:
+    write(tmp_path, "detect", {"valid": tables(1), "test": tables(2)}, priors=PRIORS)
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    charts = re.findall(r'<figure class="chart">.*?</figure>', text, re.DOTALL)
+    labels = [re.findall(r"rotate\(-90\).*?>(.+?)</text>", chart) for chart in charts]
+    assert labels == [
+        ["precision"], ["F1, precision, recall"], ["share that is right"], ["loss"], ["score"],
+        ["height, prepared px"],
+    ]  # fmt: skip
+
+
 def test_a_localisers_report_leads_with_its_own_scores(tables: Tables, tmp_path: Path) -> None:
     splits = {"valid": replace(tables(1), without_target=5), "test": replace(tables(2), without_target=7)}
     metrics = write(tmp_path, "localize", splits)

@@ -48,7 +48,7 @@ def anchor_chart(priors: Mapping[str, Any]) -> Chart:
         (ANCHOR_RADIUS, Line(f"anchors at stride {stride}", _of_stride(priors, stride))) for stride in strides
     ]
     title = f"Training boxes and anchors: IoU {priors['average_iou']:.3f} on average"
-    return line_chart([], title, "width across, height upwards, prepared px", "height", dots=series)
+    return line_chart([], title, "width, prepared px", "height, prepared px", dots=series)
 
 
 def _of_stride(priors: Mapping[str, Any], stride: int) -> tuple[tuple[float, float], ...]:

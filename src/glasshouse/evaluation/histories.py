@@ -50,9 +50,13 @@ def learning_charts(histories: Mapping[str, History]) -> list[Chart]:
         for key, points in known.items()
         if points and "loss" not in key and all(0 <= value <= 1 for _, value in points)
     ]
-    charts = (("Loss", losses), ("Scores while training", scores))
+    charts = (("Loss", "loss", losses), ("Scores while training", "score", scores))
     rulers = _phase_rulers(rows)
-    return [line_chart(lines, title, "epoch", "", rulers=rulers) for title, lines in charts if lines]
+    return [
+        line_chart(lines, title, "epoch", label, whole_x=True, rulers=rulers)
+        for title, label, lines in charts
+        if lines
+    ]
 
 
 def _phase_rulers(rows: list[dict[str, Any]]) -> list[tuple[float, str]]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-from glasshouse.evaluation.figures import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Line, line_chart, ticks
+from glasshouse.evaluation.figures import BOTTOM, HEIGHT, RIGHT, TOP, WIDTH, Line, line_chart, ticks
 
 INK, QUIET, EDGE, NOW, BEFORE = "#6e7b74", "#8b968f", "#c9d1cb", "#2a9d63", "#8b968f"
 COLOURS = (NOW, "#c0562f", "#3a7bd5", "#a05bb5", "#b8860b", "#0f8b8d")
@@ -46,17 +46,17 @@ def draw_pairs(pairs: Sequence[Pair], before: str, now: str) -> str:
 def draw_curves(title: str, curves: Sequence[tuple[str, Sequence[tuple[float, float]]]]) -> str:
     """Lines over the epochs; curves without a point are left out."""
     lines = [Line(name, tuple(points)) for name, points in curves if points]
-    chart = line_chart(lines, title, "epoch", title)
+    chart = line_chart(lines, title, "epoch", title, whole_x=True)
     floor = HEIGHT - BOTTOM
     parts = [_text(WIDTH - RIGHT, TOP + 4, title, INK, "end")]
     for y, words in chart.y_ticks:
-        parts.append(_line(LEFT, y, WIDTH - RIGHT, y, EDGE, 0.8))
-        parts.append(_text(LEFT - 6, y + 4, words, QUIET, "end"))
+        parts.append(_line(chart.left, y, WIDTH - RIGHT, y, EDGE, 0.8))
+        parts.append(_text(chart.left - 6, y + 4, words, QUIET, "end"))
     parts += [_text(x, floor + 17, words, QUIET, "middle") for x, words in chart.x_ticks]
     for number, (name, path) in enumerate(chart.lines):
         colour = COLOURS[number % len(COLOURS)]
         parts.append(f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts.append(_text(LEFT + 110 * number, HEIGHT - 6, f"● {name}", colour, "start"))
+        parts.append(_text(chart.left + 110 * number, HEIGHT - 6, f"● {name}", colour, "start"))
     return _wrap(parts, WIDTH, HEIGHT, title)
 
 
