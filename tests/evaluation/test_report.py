@@ -169,6 +169,28 @@ def test_page_stands_alone_and_leads_with_the_test_score(tables: Tables, tmp_pat
     assert "csp_compact" in words
 
 
+def test_the_split_that_counts_comes_first_and_pascals_readings_are_extras(
+    tables: Tables, tmp_path: Path
+) -> None:
+    metrics = write(tmp_path, "detect", {"valid": tables(1), "test": tables(2)})
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    words = " ".join(" ".join(Page(text).words).split())
+    assert "score test 95 % interval valid 95 % interval what it says" in words
+    for key in ("mAP_11_point", "mAP_all_point"):
+        test, valid = (f"{metrics[name]['pascal'][key]:.3f}" for name in ("test", "valid"))
+        assert f"pascal.{key} {test} {valid} extra: " in words
+    assert "none of a localiser's business" not in words
+
+
+@pytest.mark.parametrize(("detections", "shown"), [(0, "score nought"), (300, "score")])
+def test_nothing_is_not_green(tables: Tables, tmp_path: Path, detections: int, shown: str) -> None:
+    split = tables(3)
+    split = replace(split, predictions=split.predictions[:detections])
+    write(tmp_path, "detect", {"test": split}, histories={}, gallery_pictures=0, bootstrap_rounds=0)
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert re.findall(r'<span class="(score.*?)">', text) == [shown, shown]
+
+
 def test_every_chart_names_both_axes(tables: Tables, tmp_path: Path) -> None:
     write(tmp_path, "detect", {"valid": tables(1), "test": tables(2)}, priors=PRIORS)
     text = (tmp_path / "index.html").read_text(encoding="utf-8")
@@ -205,6 +227,7 @@ def test_a_localisers_report_leads_with_its_own_scores(tables: Tables, tmp_path:
         }
         assert detected[name]["counts"] == {"objects_without_target": {"valid": 5, "test": 7}[name]}
     words = " ".join(" ".join(Page((tmp_path / "index.html").read_text(encoding="utf-8")).words).split())
+    assert "none of a localiser's business, by design" in words[: words.index("Scores")]
     assert "localiser" in words and "pictures with several objects" in words
     assert words.index(f"{metrics['test']['accuracy']:.3f}") < words.index("Where it fails")
 
@@ -288,6 +311,8 @@ def test_names_cannot_break_the_page(tables: Tables, tmp_path: Path) -> None:
     write(tmp_path, "detect", {"test": replace(split, categories=names)})
     text = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert "<script>x" not in text
+    # In the table of classes, and in both directions of the matrix; a span that may break anywhere.
+    assert text.count('<span class="name">a&#34;b</span>') == 3
     assert "<script>x</script>" in Page(text).words
 
 

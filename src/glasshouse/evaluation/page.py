@@ -37,12 +37,17 @@ DETECTION_SCORES = {
     "mAP_medium": "up to 96 x 96 px",
     "mAP_large": "larger",
 }
+EXTRA_SCORES = {  # other readings, named as in metrics.json: no comparison rests on them
+    "pascal.mAP_11_point": "extra: mean of the maximum precisions at recall 0, 0.1 .. 1, IoU 0.5 (VOC 2007)",
+    "pascal.mAP_all_point": "extra: area under precision over recall, IoU 0.5 (VOC 2010 and later)",
+}
 SCORES = {
-    "detect": DETECTION_SCORES,
+    "detect": {**DETECTION_SCORES, **EXTRA_SCORES},
     "localize": {
         "accuracy": "pictures whose surest box has the class of the largest object",
         "mean_iou": "IoU of the surest box with the largest object, 0 without a box",
         **{key: words for key, words in DETECTION_SCORES.items() if key != "mean_iou"},
+        **EXTRA_SCORES,
     },
     "classify": {
         "accuracy": "pictures whose surest class is the true one",
@@ -62,6 +67,10 @@ CLASS_SCORES = {
     "detect": ("AP_50_95", "AP_50", "AR_100"),
     "localize": ("AP_50_95", "AP_50", "AR_100"),
     "classify": ("f1", "precision", "recall"),
+}
+REMARKS = {  # beside the verdict, where numbers that seem to contradict each other would be doubted
+    "localize": "Accuracy asks for the class of a picture's largest object, found for IoU 0.5 as well. "
+    "Other objects are none of a localiser's business, by design: they count as missed here and in mAP.",
 }
 KINDS = {"detect": "detector", "localize": "localiser", "classify": "classifier"}
 ERRORS = {
@@ -106,18 +115,18 @@ def render_page(
     """One self-contained HTML page. The last split is the one that the verdict speaks of."""
     environment = open_templates(TEMPLATES, score=score_words, gain=gain_words, plain=plain_words)
     final = list(results)[-1]
+    columns = {final: metrics[final], **metrics}  # the one that counts first: a phone shows no more
     return environment.get_template("index.html.jinja").render(
         kind=KINDS[task],
         has_boxes=task != "classify",
         count_rows=[(key, words) for key, words in COUNTS.items() if key in metrics[final].get("counts", {})],
         model=model,
         final=final,
-        metrics=metrics,
+        columns=columns,
         headlines=HEADLINES[task],
         found=found_words(results[final], task),
-        score_rows=[
-            (key, words) for key, words in SCORES[task].items() if metrics[final].get(key) is not None
-        ],
+        remark=REMARKS.get(task),
+        score_rows=score_rows(SCORES[task], columns),
         class_scores=CLASS_SCORES[task],
         outcomes=class_outcomes(results[final]),
         confusion=results[final].confusion.tolist(),
@@ -133,6 +142,26 @@ def render_page(
         anchors=anchor_rows(priors),
         anchor_chart=anchor_chart(priors) if priors is not None else None,
     )
+
+
+def score_rows(words_of: Mapping[str, str], columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One row a score that the first split has: key, words, and each split's value and interval (or None)."""
+    rows = [
+        {
+            "key": key,
+            "words": words,
+            "cells": [(look_up(scores, key), scores["ci95"].get(key)) for scores in columns.values()],
+        }
+        for key, words in words_of.items()
+    ]
+    return [row for row in rows if row["cells"][0][0] is not None]
+
+
+def look_up(scores: Mapping[str, Any], key: str) -> Any:
+    """What stands at a dotted key; None for nothing."""
+    first, _, rest = key.partition(".")
+    value = scores.get(first)
+    return look_up(value, rest) if rest and value is not None else value
 
 
 def error_rows(errors: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
