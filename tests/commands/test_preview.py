@@ -39,7 +39,7 @@ def test_a_sheet_shows_boxes_on_the_pictures(project: Path, capsys: Any) -> None
     assert main(["preview", "--pictures", "8", "--single", "--out", "sheets/a.jpg"]) == 0
     assert "sheets/a.jpg written: 8 pictures" in capsys.readouterr().out
     with Image.open("sheets/a.jpg") as sheet:
-        assert sheet.size == (6 * 240, 2 * 240)  # six a row, 64 px drawn at the least side
+        assert sheet.size == (6 * 320, 2 * 320)  # six a row, 64 px drawn five times as large
     blue = np.abs(colours(Path("sheets/a.jpg")) - [64, 156, 255]).max(axis=1) < 40
     assert blue.sum() > 200  # lines and labels of boxes
 

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from glasshouse.evaluation.cases import Case, Mark, choose_cases, classification_cases, detection_cases
+from glasshouse.evaluation.cases import Case, Kind, Mark, choose_cases, classification_cases, detection_cases
 from glasshouse.evaluation.coco_files import CocoArrays
-from glasshouse.evaluation.gallery import COLOURS, contact_sheet, draw_case, jpeg_bytes
+from glasshouse.evaluation.gallery import COLOURS, contact_sheet, draw_case, jpeg_bytes, shorten
 from glasshouse.metrics.confusion import pair_boxes
 from glasshouse.metrics.overlap import Detections, Objects
 
@@ -64,14 +64,14 @@ def test_choice_is_worst_first_then_spread_without_doubles(pictures: int, bad: i
         assert typical[-1].image_id == pictures - 1
 
 
-def test_boxes_are_drawn_where_they_lie_at_twice_the_size() -> None:
+def test_boxes_are_drawn_where_they_lie_at_three_times_the_size() -> None:
     first, _ = two_pictures()
     image = draw_case(np.zeros((100, 120, 3), dtype=np.uint8), first)
-    assert image.size == (240, 200)
-    # The right box covers x 10..30, y 10..30: its lower right corner is drawn at (59, 59), just inside 60.
-    assert image.getpixel((59, 59)) == COLOURS["right"]
-    assert image.getpixel((61, 40)) == image.getpixel((40, 61)) == (0, 0, 0)
-    assert image.getpixel((159, 59)) == COLOURS["wrong"]
+    assert image.size == (360, 300)
+    # The right box covers x 10..30, y 10..30: its lower right corner is drawn at (89, 89), just inside 90.
+    assert image.getpixel((89, 89)) == COLOURS["right"]
+    assert image.getpixel((91, 60)) == image.getpixel((60, 91)) == (0, 0, 0)
+    assert image.getpixel((239, 89)) == COLOURS["wrong"]
     assert jpeg_bytes(image) == jpeg_bytes(draw_case(np.zeros((100, 120, 3), dtype=np.uint8), first))
 
 
@@ -79,10 +79,42 @@ def test_boxes_are_drawn_where_they_lie_at_twice_the_size() -> None:
 def test_words_leave_most_of_a_tiny_picture_to_see(side: int) -> None:
     mark = Mark("wrong", "T-shirt 0.91, is Pullover", None, 0, 0.91)
     image = draw_case(np.zeros((side, side, 3), dtype=np.uint8), Case(1, "", 0.0, "", (mark,)))
-    assert image.size == (240, 240)
+    assert image.size == ({28: 336, 32: 320}[side],) * 2  # 12 and 10 times
     covered = (np.asarray(image) == COLOURS["wrong"]).all(axis=-1)
     assert 0.02 < covered.mean() < 0.1
     assert not covered[2:-2, -20:-2].any()  # the words end inside
+
+
+@pytest.mark.parametrize(
+    ("side", "drawn"), [(60, 360), (128, 384), (160, 320), (319, 638), (320, 320), (480, 480), (1000, 480)]
+)
+def test_small_pictures_are_enlarged_by_whole_factors_and_large_ones_reduced(side: int, drawn: int) -> None:
+    image = draw_case(np.zeros((side // 2, side, 3), dtype=np.uint8), Case(1, "", 0.0, "", ()))
+    assert image.width == drawn
+
+
+def paint(kind: Kind, *marks: Mark) -> np.ndarray:
+    """What is in a kind's colour of a picture of 60 x 60 px, drawn six times as large: (360, 360) bool."""
+    image = draw_case(np.zeros((60, 60, 3), dtype=np.uint8), Case(1, "", 0.0, "", marks))
+    return (np.asarray(image) == COLOURS[kind]).all(axis=-1)
+
+
+def test_words_do_not_hide_each_other() -> None:
+    box = (10.0, 20.0, 20.0, 20.0)  # drawn: rows 120..239; the words 16 high above them, or below
+    first, second = Mark("wrong", "rose 0.90", box), Mark("right", "tulip 0.80", box)
+    alone, beside = paint("right", second), paint("right", first, second)
+    assert alone[104:120].any() and not alone[240:].any()
+    assert beside[240:256].any() and not beside[:120].any()
+    assert (paint("wrong", first, second)[104:120] == paint("wrong", first)[104:120]).all()
+
+
+def test_long_words_lose_their_middle_and_stay_inside() -> None:
+    words = "a rose of a very long name that no picture has room for 0.91"
+    painted = paint("missed", Mark("missed", words, (50.0, 48.0, 8.0, 8.0)))
+    rows = painted[336:352]  # below the box, which ends at 48 + 8 px, six times as large
+    assert rows[:, np.flatnonzero(rows.any(axis=0))[[1, -2]]].all()  # letters end before their ground does
+    assert shorten(words, lambda shown: len(shown) <= 20) == "a rose of...for 0.91"
+    assert shorten("ab", bool) == "ab"
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (2000, 3000), (160, 160)])

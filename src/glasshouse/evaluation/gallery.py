@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+import itertools
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +16,13 @@ from glasshouse.evaluation.cases import Case, Kind, Mark
 from glasshouse.evaluation.heat import paint_saliency
 from glasshouse.pictures.lettering import letter
 
-ENLARGE = 2.0  # small pictures are drawn at twice their size,
-LEAST_SIDE_PX = 240  # tiny ones with this long side, so that words leave something to see of 28 px,
-LONG_SIDE_PX = 480  # large ones reduced to this
+LEAST_SIDE_PX = 320  # smaller pictures are drawn enlarged by the first whole factor that reaches this long
+LONG_SIDE_PX = 480  # side, larger ones reduced to this
 DASH_PX = 5
-FONT_SHARE = 24  # height of the words: this part of the long side
+FONT_SHARE = 30  # height of the words: this part of the long side
+LEAST_FONT_PX = 10
+PAD_PX = 3  # beside the words
+Area = tuple[int, int, int, int]  # left, top, right, bottom in whole pixels of the canvas, all included
 COLOURS: dict[Kind, tuple[int, int, int]] = {
     "right": (64, 156, 255),
     "wrong": (255, 122, 0),
@@ -36,8 +40,8 @@ def draw_case(
     its words; in grey under a map (height, width) of where the network looked, where there is one."""
     height, width = pixels_rgb.shape[:2]
     long_side = max(height, width)
-    enlarged = max(ENLARGE, LEAST_SIDE_PX / long_side)
-    scale = min(enlarged, max(LONG_SIDE_PX / long_side, 1 / min(height, width)))
+    reduced = min(1.0, max(LONG_SIDE_PX / long_side, 1 / min(height, width)))
+    scale = math.ceil(LEAST_SIDE_PX / long_side) if long_side < LEAST_SIDE_PX else reduced
     size = (max(round(width * scale), 1), max(round(height * scale), 1))
     image = Image.fromarray(pixels_rgb).resize(size, Image.Resampling.BICUBIC)
     if saliency is not None:
@@ -47,12 +51,14 @@ def draw_case(
     boxes = [_box_on_canvas(mark, scale, size) for mark in case.marks]
     for mark, box in zip(case.marks, boxes, strict=True):
         _draw_box(draw, box, mark.kind)
+    taken: list[Area] = []
     for mark, box in zip(case.marks, boxes, strict=True):
-        _draw_words(draw, box, mark, size)
+        if mark.text:
+            taken.append(_draw_words(draw, box, mark, size, taken))
     return image
 
 
-def _box_on_canvas(mark: Mark, scale: float, size: tuple[int, int]) -> tuple[int, int, int, int]:
+def _box_on_canvas(mark: Mark, scale: float, size: tuple[int, int]) -> Area:
     """Left, top, right, bottom in whole pixels of the canvas (width, height), kept inside it."""
     if mark.box_xywh_px is None:
         return 0, 0, size[0] - 1, size[1] - 1
@@ -62,7 +68,7 @@ def _box_on_canvas(mark: Mark, scale: float, size: tuple[int, int]) -> tuple[int
     return min(max(round(left), 0), right), min(max(round(top), 0), bottom), right, bottom
 
 
-def _draw_box(draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], kind: Kind) -> None:
+def _draw_box(draw: ImageDraw.ImageDraw, box: Area, kind: Kind) -> None:
     left, top, right, bottom = box
     if kind not in DASHED:
         draw.rectangle(box, outline=COLOURS[kind], width=2)
@@ -77,9 +83,7 @@ def _draw_box(draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], kind: K
         _draw_dashes(draw, edge, COLOURS[kind])
 
 
-def _draw_dashes(
-    draw: ImageDraw.ImageDraw, edge: tuple[int, int, int, int], colour: tuple[int, int, int]
-) -> None:
+def _draw_dashes(draw: ImageDraw.ImageDraw, edge: Area, colour: tuple[int, int, int]) -> None:
     x0, y0, x1, y1 = edge
     for start in range(0, max(x1 - x0, y1 - y0) + 1, 2 * DASH_PX):
         if y0 == y1:
@@ -89,19 +93,49 @@ def _draw_dashes(
 
 
 def _draw_words(
-    draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], mark: Mark, size: tuple[int, int]
-) -> None:
-    """Above the box for predictions, below it for the truth, inside the picture in any case."""
-    if not mark.text:
-        return
-    height = max(max(size) // FONT_SHARE, 8)
+    draw: ImageDraw.ImageDraw, box: Area, mark: Mark, size: tuple[int, int], taken: Sequence[Area]
+) -> Area:
+    """Draw a mark's words, inside the picture in any case; returns what they cover."""
+    height = max(max(size) // FONT_SHARE, LEAST_FONT_PX)
     text, font = letter(mark.text, height)
-    words_width, words_height = int(draw.textlength(text, font=font)) + 6, height + 4
-    left = max(min(box[0], size[0] - words_width), 0)
-    wish = box[3] + 1 if mark.kind in DASHED else box[1] - words_height
-    top = max(min(wish, size[1] - words_height), 0)
-    draw.rectangle((left, top, left + words_width, top + words_height), fill=COLOURS[mark.kind])
-    draw.text((left + 3, top + words_height // 2), text, fill=(0, 0, 0), font=font, anchor="lm")
+    text = shorten(text, lambda words: draw.textlength(words, font=font) <= size[0] - 2 * PAD_PX)
+    words_size = min(int(draw.textlength(text, font=font)) + 2 * PAD_PX, size[0]), min(height + 4, size[1])
+    area = _place_words(box, mark.kind, words_size, size, taken)
+    draw.rectangle(area, fill=COLOURS[mark.kind])
+    draw.text((area[0] + PAD_PX, (area[1] + area[3] + 1) // 2), text, fill=(0, 0, 0), font=font, anchor="lm")
+    return area
+
+
+def _place_words(
+    box: Area, kind: Kind, words_size: tuple[int, int], size: tuple[int, int], taken: Sequence[Area]
+) -> Area:
+    """Above the box for predictions, below it for the truth; elsewhere at the box where that hides less of
+    the words in place."""
+    width, height = words_size
+    tops = [box[1] - height, box[3] + 1, box[1], box[3] + 1 - height]
+    if kind in DASHED:
+        tops[:2] = tops[1::-1]
+    places = []
+    for top, left in itertools.product(tops, (box[0], box[2] + 1 - width)):
+        left, top = max(min(left, size[0] - width), 0), max(min(top, size[1] - height), 0)
+        places.append((left, top, left + width - 1, top + height - 1))
+    return min(places, key=lambda place: sum(_shared_px2(place, other) for other in taken))
+
+
+def _shared_px2(one: Area, other: Area) -> int:
+    width = min(one[2], other[2]) - max(one[0], other[0]) + 1
+    height = min(one[3], other[3]) - max(one[1], other[1]) + 1
+    return max(width, 0) * max(height, 0)
+
+
+def shorten(text: str, fits: Callable[[str], bool]) -> str:
+    """Words that fit, without their middle if need be: a name's beginning and a score's end tell the most."""
+    kept = len(text)
+    shown = text
+    while not fits(shown) and kept > 0:
+        kept -= 1
+        shown = f"{text[: kept - kept // 2]}...{text[len(text) - kept // 2 :]}"
+    return shown
 
 
 def jpeg_bytes(image: Image.Image) -> bytes:
