@@ -184,6 +184,14 @@ def test_marks_stand_where_the_scores_are() -> None:
     assert "a & b" in [text.text for text in drawn.iter(f"{SVG}text")]
 
 
+def test_the_numbers_at_a_curve_are_whole() -> None:
+    drawn = ElementTree.fromstring(draw_curves("loss", [("head", [(1.0, 0.0021), (2.0, 0.0005)])]))
+    numbers = [(each.text or "", float(each.attrib["x"])) for each in drawn.iter(f"{SVG}text")]
+    assert [text for text, _ in numbers if text.isdigit()] == ["1", "2"]  # epochs
+    small = [(text, x) for text, x in numbers if text.startswith("0.0")]
+    assert "0.0005" in dict(small) and all(x >= 8 * len(text) for text, x in small)
+
+
 def test_a_curve_without_points_is_left_out() -> None:
     drawn = ElementTree.fromstring(draw_curves("loss", [("head", [(1.0, 2.0), (2.0, 1.0)]), ("none", [])]))
     assert len(list(drawn.iter(f"{SVG}path"))) == 1
