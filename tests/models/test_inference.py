@@ -116,6 +116,14 @@ def test_detections_have_the_promised_form(inference: Any) -> None:
         assert (boxes[valid:] == 0).all() and (scores[valid:] == 0).all() and (labels[valid:] == -1).all()
 
 
+@pytest.mark.parametrize(("kept", "candidates"), [(20, 300), (100, 300), (400, 1200)])
+def test_more_detections_are_chosen_from_more_candidates(detecting: Any, kept: int, candidates: int) -> None:
+    from glasshouse.models.inference import build_inference
+
+    model = build_inference(detecting, settings(max_detections=kept))
+    assert model.get_layer("suppress").pre_nms_top_k == candidates
+
+
 def test_detections_are_decoding_and_suppression_by_hand(detecting: Any, inference: Any) -> None:
     from glasshouse.geometry.grids import grid_points
 

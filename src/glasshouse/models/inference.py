@@ -8,6 +8,7 @@ from glasshouse.models.lazy import keras
 from glasshouse.models.network import Network
 from glasshouse.params import Evaluate
 
+CANDIDATES = 3  # looked at for each detection that may be kept, at least for a hundred of these
 SOFT_SIGMA = 0.5  # Bodla et al., "Soft-NMS", arXiv:1704.04503, section 6
 
 
@@ -33,6 +34,7 @@ def build_inference(network: Network, evaluate: Evaluate) -> Any:
             iou_threshold=evaluate.nms_iou,
             soft_sigma=SOFT_SIGMA if evaluate.nms == "soft" else 0.0,
             max_detections=evaluate.max_detections,
+            pre_nms_top_k=CANDIDATES * max(evaluate.max_detections, 100),
             name="suppress",
         )
         decoded = suppress(decoded["boxes"], decoded["scores"])
