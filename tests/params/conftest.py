@@ -25,6 +25,8 @@ PARTS = {
         task: ClassVar[str] = "detect"
         neck: ClassVar[str] = "needed"
         name: Literal["boxes"]
+        cells: Literal[1, 3] = 1
+        tight: Literal["fast", "not so, or slow", True, None] = True
     """,
     "heads/labels.py": """
         task: ClassVar[str] = "classify"

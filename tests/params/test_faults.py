@@ -80,6 +80,24 @@ FAULTS = {
         ["Did you mean 'letterbox'", "stretch"],
     ),
     "number for a choice": ("method: stratified", "method: 3", "split.method", ["valid names", "Got 3"]),
+    "another of a few numbers": (
+        "name: boxes",
+        "name: boxes\n    cells: 2",
+        "model.head.cells",
+        ["Got 2 instead. Valid: 1, 3."],
+    ),
+    "text for one of a few numbers": (
+        "name: boxes",
+        'name: boxes\n    cells: "3"',
+        "model.head.cells",
+        ["Got '3' (text) instead. Valid: 1, 3."],
+    ),
+    "text beside a truth value": (
+        "name: boxes",
+        "name: boxes\n    tight: fsat",
+        "model.head.tight",
+        ["Did you mean 'fast'?", "Valid: fast, not so, or slow, true, null."],
+    ),
     "not a multiple of 32": (
         "height_px: 128",
         "height_px: 130",
@@ -181,6 +199,7 @@ ALONE = {
     "shares leave nothing", "mosaic off too long", "labels for a detector", "key twice",
     "pair of one", "pair of three", "pair with a zero", "number for a pair", "format twice", "no format",
     "empty name", "null block", "value for a block", "unknown block", "address without a hash",
+    "another of a few numbers", "text for one of a few numbers", "text beside a truth value",
 }  # fmt: skip
 
 

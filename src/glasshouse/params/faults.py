@@ -50,12 +50,13 @@ def show(value: Any) -> str:
     return _shorten(str(value))
 
 
-def suggest(name: str, valid: Iterable[str]) -> str:
-    """A sentence with the valid name nearest to `name`, and all of them."""
+def suggest(name: str, valid: Iterable[str], others: Iterable[str] = ()) -> str:
+    """A sentence with the valid name nearest to `name`, and all of them; `others` are valid, but no names:
+    numbers that nobody misspells."""
     names = sorted(valid)
     nearest = get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"Did you mean {nearest[0]!r}? " if nearest else ""
-    return f"{hint}Valid: {', '.join(names) or 'none'}."
+    return f"{hint}Valid: {', '.join([*names, *others]) or 'none'}."
 
 
 def _shorten(text: str, limit: int = 80) -> str:

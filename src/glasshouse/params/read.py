@@ -28,6 +28,7 @@ from glasshouse.params.strict import Strict
 
 Scalar = str | int | float | bool
 
+IN_YAML = {"True": "true", "False": "false", "None": "null"}
 DEMANDS = {  # pydantic's type of error -> what a person should write
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -134,7 +135,7 @@ def _message(detail: ErrorDetails, schema: type[BaseModel]) -> str:
                 else "missing key."
             )
         case "literal_error":
-            hint = suggest(str(value), _names(context))
+            hint = suggest(str(value), *_choices(context))
             return f"must be one of the valid names. Got {show(value)} instead. {hint}"
         case "value_error" | "assertion_error":
             return f"{detail['msg'].partition(', ')[2]}. Got {show(value)} instead."
@@ -144,9 +145,11 @@ def _message(detail: ErrorDetails, schema: type[BaseModel]) -> str:
             return f"must be {demand}. Got {show(value)} instead."
 
 
-def _names(context: dict[str, Any]) -> list[str]:
-    """The names in pydantic's "'a', 'b' or 'c'"."""
-    return re.findall(r"'([^']*)'", context["expected"])
+def _choices(context: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """The names in pydantic's "'a', 'b', 3 or True", and what else there is, as YAML writes it."""
+    found = re.findall(r"'([^']*)'|([^',\s]+)", context["expected"])
+    others = [other for _, other in found if other not in ("", "or")]
+    return [name for name, other in found if not other], [IN_YAML.get(other, other) for other in others]
 
 
 def _fields(schema: type[BaseModel], block: list[str | int]) -> list[str]:
