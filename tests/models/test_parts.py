@@ -51,6 +51,24 @@ def make_labels(name: str) -> dict[str, np.ndarray]:
     }
 
 
+@pytest.mark.parametrize("pool", [None, "average", "flatten"])
+@pytest.mark.parametrize("name", HEADS)
+def test_a_head_says_which_options_tie_its_weights_to_one_size(name: str, pool: str | None) -> None:
+    import keras
+
+    part = find_part("heads", name)
+    if pool and "pool" not in part.Params.model_fields:
+        pytest.skip("it does not pool")
+    params = part.Params(name=name, **PRIORS.get(name, {}), **({"pool": pool} if pool else {}))
+    shapes = []
+    for side in (64, 96):
+        features = {f"p{n}": keras.Input((side // 2**n, side // 2**n, 8), name=f"p{n}") for n in (3, 4, 5)}
+        raw = part.Head(params, classes=3, height_px=side, width_px=side).build(features)
+        shapes.append([tuple(weight.shape) for weight in keras.Model(features, raw).weights])
+    tied = getattr(part.Params, "one_size", {})
+    assert (shapes[0] != shapes[1]) == any(getattr(params, key) == value for key, value in tied.items())
+
+
 @pytest.fixture(params=["float32", "mixed_float16"])
 def policy(request: pytest.FixtureRequest) -> Iterator[str]:
     """How the networks compute on a CPU, and how on a GPU."""

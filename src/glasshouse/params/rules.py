@@ -61,9 +61,12 @@ def _rules_of(around: Surroundings, values: dict[str, Any]) -> list[Rule]:
     if head is not None:
         rules.append((("model.head.name", "model.task"), partial(_check_task, head)))
         rules.append((("model.neck.name", "model.head.name"), partial(_check_neck, head)))
+        rules += _rules_of_training(head, values["model"]["head"])
+    if backbone is not None:
+        smallest = smallest_side(backbone, values["model"]["backbone"])
+        rules.append((("fine_tune.sizes_px", "model.backbone.name"), partial(_check_sizes, smallest)))
     for side in ("preprocess.height_px", "preprocess.width_px"):
         if backbone is not None:
-            smallest = smallest_side(backbone, values["model"]["backbone"])
             rules.append(((side, "model.backbone.name"), partial(_check_side, smallest)))
         if head is not None:
             rules.append(((side, "model.neck.name", "model.head.name"), partial(_check_cells, head)))
@@ -72,6 +75,22 @@ def _rules_of(around: Surroundings, values: dict[str, Any]) -> list[Rule]:
             rules.append((("model.backbone.name", "model.head.name"), _refuse_head))
         rules.append((("model.neck.name", "model.backbone.name"), _refuse_neck))
     return rules
+
+
+def _rules_of_training(head: type[Strict], options: dict[str, Any]) -> Iterator[Rule]:
+    """What the head, with these options of it, cannot be trained by.
+
+    Its Params may say that it learns one thing a picture, a class or an object: `one_object: ClassVar[bool] =
+    True`; and which options give it a weight for every place in the picture: `one_size: ClassVar[dict[str,
+    str]] = {"pool": "flatten"}`.
+    """
+    if getattr(head, "one_object", False):
+        for key, what in (("copy_paste", "pasted objects"), ("mix_up", "mixtures")):
+            yield (f"augment.{key}", "model.head.name"), partial(_refuse_laid_over, what)
+    for name, value in getattr(head, "one_size", {}).items():
+        if options.get(name, head.model_fields[name].default) == value:
+            keys = ("fine_tune.sizes_px", "preprocess.height_px", "model.head.name")
+            yield keys, partial(_refuse_sizes, name, value)
 
 
 def has_pyramid(backbone: type[Strict]) -> bool:
@@ -173,6 +192,12 @@ def _check_side(smallest: int, side_px: int, name: str) -> Message:
     return f"must be at least {smallest}, the smallest side that {name} takes. Got {side_px} instead."
 
 
+def _check_sizes(smallest: int, heights_px: list[int], name: str) -> Message:
+    if all(height_px >= smallest for height_px in heights_px):
+        return None
+    return f"each must be at least {smallest}, the smallest side that {name} takes. Got {heights_px} instead."
+
+
 def _check_cells(head: type[Strict], side_px: int, neck: str, name: str) -> Message:
     """A head that pools what the backbone gives takes any side, as LeNet's 28 px and AlexNet's 227."""
     if side_px % COARSEST_STRIDE == 0 or (neck == "none" and not needs_pyramid(head)):
@@ -197,6 +222,24 @@ def _refuse_neck(neck: str, backbone: str) -> Message:
     return (
         f"{backbone} has no maps of exactly 1/8, 1/16 and 1/32 of the picture's sides, which a neck joins: "
         f"set none. Got {show(neck)} instead."
+    )
+
+
+def _refuse_laid_over(what: str, probability: float, head: str) -> Message:
+    if not probability:
+        return None
+    return (
+        f"head {head} learns one thing a picture, which {what} change: set 0, or take a head that finds "
+        f"several objects. Got {probability} instead."
+    )
+
+
+def _refuse_sizes(option: str, value: str, heights_px: list[int], height_px: int, head: str) -> Message:
+    if all(each == height_px for each in heights_px):
+        return None
+    return (
+        f"head {head} with {option}: {value} has a weight for every place in pictures of one size: set [], "
+        f"or choose another model.head.{option}. Got {heights_px} instead."
     )
 
 

@@ -17,6 +17,8 @@ class Params(Strict):
 
     task: ClassVar[str] = "classify"
     neck: ClassVar[str] = "either"
+    one_object: ClassVar[bool] = True
+    one_size: ClassVar[dict[str, str]] = {"pool": "flatten"}
 
     name: Literal["classify"]
     pool: Pool = "average"
@@ -29,6 +31,7 @@ class Head:
 
     outputs = ("logits",)
     terms = ("class",)
+    one_object = Params.one_object
 
     def __init__(self, params: Params, *, classes: int, height_px: int, width_px: int) -> None:
         """Fix the number of classes C; the size of the input does not matter."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -28,6 +28,9 @@ from glasshouse.params import Strict
 class OneBoxOptions(Strict):
     """The parameters that heads of one box share. Weights are of the terms of the loss."""
 
+    one_object: ClassVar[bool] = True
+    one_size: ClassVar[dict[str, str]] = {"pool": "flatten"}
+
     pool: Pool = "average"
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)  # share of the pooled features
     label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
@@ -45,7 +48,7 @@ class OneBox:
     only the objectness learns from it.
     """
 
-    one_object = True
+    one_object = OneBoxOptions.one_object
 
     def __init__(
         self, options: OneBoxOptions, *, classes: int, height_px: int, width_px: int, objectness: bool
