@@ -66,6 +66,15 @@ def test_pasted_objects_are_shown_and_missing_masks_named(project: Path, capsys:
     assert "augment.copy_paste: no object of the training split has a mask" in capsys.readouterr().err
 
 
+def test_mosaics_that_the_head_does_without_are_said(project: Path, capsys: Any) -> None:
+    text = Path("params.yaml").read_text().replace("task: detect", "task: localize")
+    Path("params.yaml").write_text(text.replace("name: anchor_free", "name: localize"))
+    assert main(["preview", "--pictures", "4", "--out", "a.jpg"]) == 0
+    assert "augment.mosaic is left out" in capsys.readouterr().out
+    assert main(["preview", "--pictures", "4", "--single", "--out", "b.jpg"]) == 0
+    assert Path("a.jpg").read_bytes() == Path("b.jpg").read_bytes()
+
+
 def test_nothing_is_prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text(PARAMS.read_text())

@@ -263,4 +263,18 @@ def test_where_pasting_can_do_nothing_the_key_is_named() -> None:
     ):
         with pytest.raises(ValueError, match=r"augment\.copy_paste: the chosen head learns one thing"):
             may_compose(pictures, head, asked)
+        with pytest.raises(ValueError, match=r"augment\.mix_up: .* which mixtures would change"):
+            may_compose(pictures, head, STILL.model_copy(update={"mix_up": 0.5}))
         assert not may_compose(pictures, head, STILL)
+
+
+def test_mosaics_that_are_left_out_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    mosaics = STILL.model_copy(update={"mosaic": 0.5})
+    one, several = SimpleNamespace(one_object=True), SimpleNamespace()
+    for head, augment in ((several, mosaics), (several, STILL), (one, STILL)):
+        may_compose(pictures_with(None), head, augment)
+    assert capsys.readouterr().out == ""
+    assert not may_compose(pictures_with(None), one, mosaics)
+    assert capsys.readouterr().out == (
+        "note: augment.mosaic is left out, as the chosen head learns one thing a picture.\n"
+    )

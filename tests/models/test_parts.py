@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
 from glasshouse.models.catalog import find_part
 from glasshouse.models.heads import classify
+from glasshouse.models.layers.pooled import Pool
 from glasshouse.params import Strict, part_names
 
 NECKS: dict[str, tuple[dict[str, Any], tuple[int, int, int]]] = {
@@ -51,15 +52,18 @@ def make_labels(name: str) -> dict[str, np.ndarray]:
     }
 
 
-@pytest.mark.parametrize("pool", [None, "average", "flatten"])
-@pytest.mark.parametrize("name", HEADS)
-def test_a_head_says_which_options_tie_its_weights_to_one_size(name: str, pool: str | None) -> None:
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        *((name, PRIORS.get(name, {})) for name in HEADS),
+        *((name, {"pool": pool}) for name in ("classify", "localize", "sliding") for pool in get_args(Pool)),
+    ],
+)
+def test_a_head_says_which_options_tie_its_weights_to_one_size(name: str, more: dict[str, Any]) -> None:
     import keras
 
     part = find_part("heads", name)
-    if pool and "pool" not in part.Params.model_fields:
-        pytest.skip("it does not pool")
-    params = part.Params(name=name, **PRIORS.get(name, {}), **({"pool": pool} if pool else {}))
+    params = part.Params(name=name, **more)
     shapes = []
     for side in (64, 96):
         features = {f"p{n}": keras.Input((side // 2**n, side // 2**n, 8), name=f"p{n}") for n in (3, 4, 5)}

@@ -72,15 +72,20 @@ def pictures_of(prepared: Prepared, task: str) -> Pictures:
 def may_compose(pictures: Pictures, head: Any, augment: Augment) -> bool:
     """Whether a head can learn from mosaics, mixtures and pasted objects: all that look for several objects.
 
+    Mosaics are on by default, so where a head has to do without, that is printed and no fault.
+
     Raises:
-        ValueError: `augment.copy_paste` is asked for where it can do nothing.
+        ValueError: `augment.copy_paste` or `augment.mix_up` is asked for where it can do nothing.
     """
     able = pictures.label is None and not getattr(head, "one_object", False)
-    if augment.copy_paste and not able:
-        raise ValueError(
-            "augment.copy_paste: the chosen head learns one thing a picture, which pasted objects would "
-            "change; set it to 0, or take a head that finds several objects."
-        )
+    for name, what in (("copy_paste", "pasted objects"), ("mix_up", "mixtures")):
+        if getattr(augment, name) and not able:
+            raise ValueError(
+                f"augment.{name}: the chosen head learns one thing a picture, which {what} would "
+                "change; set it to 0, or take a head that finds several objects."
+            )
+    if augment.mosaic and not able:
+        print("note: augment.mosaic is left out, as the chosen head learns one thing a picture.", flush=True)
     if augment.copy_paste and (pictures.masks is None or not len(pictures.masks.holders)):
         raise ValueError(
             "augment.copy_paste: no object of the training split has a mask to be cut out by; set it to 0, "

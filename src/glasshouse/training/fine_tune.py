@@ -48,7 +48,8 @@ def fine_tune(
         The history, and the scores by which the better of frozen head and fine-tuned network was kept.
 
     Raises:
-        ValueError: `augment.copy_paste` can do nothing, or the head cannot learn at several sizes.
+        ValueError: `augment.copy_paste` or `mix_up` can do nothing, or the head cannot learn at several
+            sizes.
     """
     main_score = next(iter(before := validate()))
     head_weights = [weight.numpy() for weight in network.full.weights]

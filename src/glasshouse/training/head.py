@@ -51,8 +51,8 @@ def train_head(
         The history, one row an epoch.
 
     Raises:
-        ValueError: `augment.copy_paste` is asked for where it can do nothing, or the disk has no room for the
-            features.
+        ValueError: `augment.copy_paste` or `mix_up` is asked for where it can do nothing, or the disk has no
+            room for the features.
     """
     freeze(network, None)
     may_compose(pictures, network.head, augment)  # what would stop the fine-tuning stops here already
