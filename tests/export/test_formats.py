@@ -83,6 +83,21 @@ def test_eight_bits_stay_near_and_decode_stays_float(
     assert exported["litert_int8"].stat().st_size < 0.7 * exported["litert"].stat().st_size
 
 
+def test_a_classifier_of_one_class_is_written_in_every_format(make_pictures: Any, tmp_path: Path) -> None:
+    """Its probability is 1 whatever it sees, and still the network has to be in the files."""
+    import keras
+
+    from glasshouse.models.layers.shares import class_shares
+
+    pixels = keras.Input((32, 32, 3), name="pixels")
+    x = keras.layers.Conv2D(8, 3, 2)(keras.layers.Conv2D(8, 3, 2)(pixels))
+    shares = class_shares(keras.layers.Dense(1)(keras.layers.GlobalAveragePooling2D()(x)))
+    model = keras.Model(pixels, {"probabilities": shares})
+    pictures = make_pictures(2, 32)
+    for predict in load_formats(write_formats(model, LOADERS, tmp_path, ["a"], pictures)).values():
+        assert predict(pictures)["probabilities"].tolist() == [[1.0], [1.0]]
+
+
 def test_files_ask_for_pixels_only_and_use_standard_operators(exported: dict[str, Path]) -> None:
     import onnx
     import tensorflow as tf

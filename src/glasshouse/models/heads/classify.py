@@ -8,6 +8,7 @@ from pydantic import Field
 
 from glasshouse.models.contracts import Tensors
 from glasshouse.models.layers.pooled import Pool, pool_features
+from glasshouse.models.layers.shares import class_shares
 from glasshouse.models.lazy import keras, ops
 from glasshouse.params import Strict
 
@@ -55,4 +56,4 @@ class Head:
 
     def decode(self, raw: Tensors) -> Tensors:
         """Raw outputs -> `probabilities` (B, C)."""
-        return {"probabilities": ops.softmax(raw["logits"], axis=-1)}
+        return {"probabilities": class_shares(raw["logits"])}

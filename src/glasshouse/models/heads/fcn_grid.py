@@ -24,6 +24,7 @@ from glasshouse.models.layers.box_code import (
     to_centre_size,
 )
 from glasshouse.models.layers.predictor import flat_predictor
+from glasshouse.models.layers.shares import class_shares
 from glasshouse.models.layers.units import conv_unit
 from glasshouse.models.lazy import ops
 from glasshouse.models.losses.elementwise import binary_cross_entropy
@@ -151,7 +152,7 @@ class Head:
         side = ops.convert_to_tensor([self.width_px, self.height_px] * 2, dtype="float32")
         return {
             "boxes": ops.clip(self._shares(activate(raw["box"])), 0.0, 1.0) * side,
-            "scores": ops.softmax(raw["logits"], axis=-1) * ops.sigmoid(raw["objectness"]),
+            "scores": class_shares(raw["logits"]) * ops.sigmoid(raw["objectness"]),
         }
 
     def count_lost(self, labels: Tensors) -> Any:

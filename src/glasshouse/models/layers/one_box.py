@@ -20,6 +20,7 @@ from glasshouse.models.layers.box_code import (
     to_centre_size,
 )
 from glasshouse.models.layers.pooled import Pool, pool_features
+from glasshouse.models.layers.shares import class_shares
 from glasshouse.models.lazy import keras, ops
 from glasshouse.models.losses.elementwise import binary_cross_entropy
 from glasshouse.params import Strict
@@ -124,7 +125,7 @@ class OneBox:
         probabilities of the classes, times that of an object where there is an objectness."""
         side = ops.convert_to_tensor([self.width_px, self.height_px] * 2, dtype="float32")
         boxes = ops.clip(self._shares(activate(raw["box"])), 0.0, 1.0) * side
-        scores = ops.softmax(raw["logits"], axis=-1)
+        scores = class_shares(raw["logits"])
         if self.objectness:
             scores = scores * ops.sigmoid(raw["objectness"])
         return {"boxes": boxes[:, None], "scores": scores[:, None]}
