@@ -109,6 +109,25 @@ def test_both_faults_are_told_at_once(tmp_path: Path) -> None:
     assert told == ["fine_tune.sizes_px", "augment.copy_paste"]
 
 
+def test_more_windows_than_a_picture_can_bear_are_told(tmp_path: Path) -> None:
+    # 1 + 0.9 / (0.1 * 0.05) = 181 beside each other and 181 below
+    path = choose(tmp_path, "sliding, step: 0.05, windows: [0.1]")
+    assert faults_of(path) == [
+        (
+            "model.head.step",
+            "windows and step make 32761 windows a picture, more than 5000: take larger ones. "
+            "Got 0.05 instead.",
+        )
+    ]
+    # By default: 1 + ceil(0.9 / 0.05) = 19 each way.
+    assert faults_of(choose(tmp_path, "sliding, windows: [0.1]")) == []
+    told = choose(tmp_path, "sliding, windows: [0.1" + 13 * ",0.1" + "]")  # 14 * 361 = 5054
+    assert [fault.key for fault in check(told)] == ["model.head.step"]
+    assert [fault.key for fault in check(choose(tmp_path, "sliding, step: 0.01, windows: [0.0]"))] == [
+        "model.head.windows"
+    ]
+
+
 @pytest.mark.parametrize("name", part_names("head"))
 def test_params_and_head_agree_on_what_is_learned(name: str) -> None:
     """The check of params.yaml asks the former, the training stream the latter."""

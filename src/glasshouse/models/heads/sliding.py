@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from glasshouse.models.contracts import Tensors
 from glasshouse.models.layers.one_box import OneBox, OneBoxOptions
 from glasshouse.models.layers.pooled import Pool
-from glasshouse.models.layers.windows import Windows, lay_windows
+from glasshouse.models.layers.windows import Windows, count_beside, lay_windows
 from glasshouse.models.lazy import ops
-from glasshouse.params.strict import FromList, OpenShare
+from glasshouse.params.strict import FromList
+
+MOST_WINDOWS = 5000  # each is a run of the network, and all those of a batch are in memory together
 
 
 class Params(OneBoxOptions):
@@ -29,7 +31,7 @@ class Params(OneBoxOptions):
 
     name: Literal["sliding"]
     windows: Annotated[tuple[float, ...], FromList, Field(min_length=1)] = (1.0, 0.6, 0.4)  # sides, shares
-    step: OpenShare = 0.5  # of a window's side, between neighbours
+    step: float = Field(default=0.5, ge=0.01, lt=1.0)  # of a window's side, between neighbours
     objectness: float = Field(default=0.3, ge=0.0, lt=1.0)  # windows under it are taken for empty
     margin: float = Field(default=0.1, ge=0.0, lt=0.5)  # of a window: so near an inner edge an object is cut
     pool: Pool = "flatten"  # where in the window the object is counts more than in a whole picture
@@ -41,6 +43,16 @@ class Params(OneBoxOptions):
         if not all(0.1 <= share <= 1.0 for share in windows):
             raise ValueError("each share of the picture's side must lie in 0.1..1.0")
         return windows
+
+    @field_validator("step")
+    @classmethod
+    def _check_step(cls, step: float, others: ValidationInfo) -> float:
+        count = sum(count_beside(share, step) ** 2 for share in others.data.get("windows", ()))
+        if count > MOST_WINDOWS:
+            raise ValueError(
+                f"windows and step make {count} windows a picture, more than {MOST_WINDOWS}: take larger ones"
+            )
+        return step
 
 
 class Head(OneBox):

@@ -91,6 +91,12 @@ def interpolate(few: int, many: int) -> NDArray[np.float32]:
     return np.maximum(1.0 - distance, 0.0).astype(np.float32)
 
 
+def count_beside(share: float, step: float) -> int:
+    """How many windows of a `share` of the side stand beside each other, `step` of their side apart at most;
+    as many stand below each other."""
+    return 1 + math.ceil((1 - share) / (share * step) - 1e-9)
+
+
 def lay_windows(height_px: int, width_px: int, shares: Sequence[float], step: float) -> list[Windows]:
     """For each share of the picture's sides the windows that cover it evenly.
 
@@ -103,7 +109,7 @@ def lay_windows(height_px: int, width_px: int, shares: Sequence[float], step: fl
     laid = []
     for share in shares:
         whole = round(height_px / share), round(width_px / share)
-        count = 1 + math.ceil((1 - share) / (share * step) - 1e-9)
+        count = count_beside(share, step)
         tops, lefts = (
             np.linspace(0, large - small, count).round().astype(np.int64)
             for large, small in zip(whole, (height_px, width_px), strict=True)
