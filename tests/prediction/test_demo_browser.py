@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import ExifTags, Image
 
 import glasshouse
 from glasshouse.prediction.demo.server import DemoServer
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium or Chrome i
 TOPS = "[...document.querySelectorAll('article')].map((each) => each.getBoundingClientRect().top)"
 NAMES = "[...document.querySelectorAll('article li .name')].map((name) => name.textContent)"
 SHOWN = "!document.getElementById('models').ariaBusy && document.querySelectorAll('article').length === 2"
-BOX = "document.querySelector('.box:not([hidden])')"
+BOX = "document.querySelector('article .box:last-child')"  # the best one, drawn last
 TEXT = "document.getElementById('said').textContent"
 
 
@@ -110,6 +111,23 @@ def test_a_format_that_the_browser_does_not_know_is_shown(fresh: Any, tmp_path: 
     path.write_bytes(encoded((255, 0, 0), (60, 40), "TIFF"))
     choose(fresh, path)
     fresh.wait("document.querySelector('article img').naturalWidth === 60")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF"])
+def test_every_format_is_shown_upright(fresh: Any, tmp_path: Path, encoded: Any, kind: str) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6  # stored 60 x 40, shown 40 x 60
+    path = tmp_path / "turned.jpg"  # by the content, not the name
+    path.write_bytes(encoded((255, 0, 0), (60, 40), kind, exif=exif))
+    choose(fresh, path)
+    fresh.wait("document.querySelector('article img').naturalWidth > 0")
+    assert fresh.run("document.querySelector('article img').naturalWidth") == 40
+
+
+def test_the_best_box_lies_on_top(fresh: Any, picture: Path) -> None:
+    choose(fresh, picture)
+    order = "[...document.querySelectorAll('article:first-child .box span')].map((each) => each.textContent)"
+    assert fresh.run(order) == ["green 0.47", "red 1.00"]
 
 
 def test_a_dropped_picture_works_and_too_large_a_file_is_not_sent(fresh: Any) -> None:
