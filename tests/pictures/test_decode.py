@@ -206,6 +206,12 @@ def test_header_bombs_are_refused_before_their_pixels_are_decoded(side: int) -> 
         decode_picture(forge_png(side, side))
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_a_reason_ends_without_a_full_stop() -> None:
+    with pytest.raises(UndecodablePicture, match=r"DOS attack$"):
+        decode_picture(forge_png(60_000, 60_000))
+
+
 SEEDS = [
     encode(smooth(12, 16), "JPEG"),
     encode(smooth(12, 16), "PNG"),

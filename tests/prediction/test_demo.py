@@ -8,7 +8,9 @@ import json
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +85,7 @@ def test_a_format_that_no_browser_shows_comes_back_as_jpeg(ask: Ask, encoded: En
         ("/predict?model=2", b"x", 400, "model must be a number from 0 to 1. Got '2'"),
         ("/predict?model=-1", b"x", 400, "model must be a number"),
         ("/predict?model=%C2%B2", b"x", 400, "model must be a number"),
+        ("/predict?model=" + "9" * 5000, b"x", 400, "model must be a number from 0 to 1. Got '99999"),
         ("/predict", b"x" * 20_000_001, 413, "This file has 20.0 MB; the limit is 20 MB"),
         ("/other", b"x", 404, "There is nothing at this address"),
     ],
@@ -105,6 +108,71 @@ def test_other_sites_cannot_reach_it_under_a_name_of_theirs(ask: Ask, jpeg: byte
     for host in ("evil.example", "127.0.0.1.evil.example", ""):
         assert ask("POST", "/predict", jpeg, Host=host)[0] == 403
     assert ask("GET", "/models", Host="localhost:1")[0] == 200
+
+
+def test_pages_of_other_sites_are_not_answered(served: DemoServer, ask: Ask, jpeg: bytes) -> None:
+    own = f"127.0.0.1:{served.server_port}"
+    for origin in ("http://evil.example", "http://127.0.0.1:1", "null", "http://["):
+        status, _, answer = ask("POST", "/preview", jpeg, Host=own, Origin=origin)
+        assert (status, answer["error"][-1]) == (400 if "[" in origin else 403, "."), origin
+    assert ask("POST", "/predict", jpeg, **{"Sec-Fetch-Site": "cross-site"})[0] == 403
+    assert ask("GET", "/", **{"Sec-Fetch-Site": "cross-site"})[0] == 200  # a link to the page
+    assert ask("POST", "/predict", jpeg, Host=own, Origin=f"http://{own}")[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/predict", "/preview"])
+def test_no_more_pictures_are_decoded_at_once_than_there_are_turns(
+    served: DemoServer, ask: Ask, jpeg: bytes, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, most, lock = 0, 0, threading.Lock()
+    read = demo.read_pixels
+
+    def slow(data: bytes) -> Any:
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        time.sleep(0.1)
+        with lock:
+            inside -= 1
+        return read(data)
+
+    monkeypatch.setattr(demo, "read_pixels", slow)
+    with ThreadPoolExecutor(6) as askers:
+        answers = list(askers.map(lambda _: ask("POST", path, jpeg)[0], range(6)))
+    assert (answers, most) == ([200] * 6, demo.AT_ONCE)
+
+
+@pytest.mark.parametrize(
+    ("request_line", "headers", "status", "said"),
+    [
+        ("GET /", "Host: [", 400, b"The Host of the request is not valid"),
+        ("GET http://[/", "Host: localhost", 400, b"The address of the request is not valid"),
+        ("POST /predict", f"Host: localhost\r\nContent-Length: {'9' * 5000}", 411, b"its Content-Length."),
+        ("PUT /", "Host: localhost", 405, b"Only GET and POST are answered here. Got PUT instead."),
+        ("OPTIONS /predict", "Host: localhost", 405, b"Got OPTIONS instead."),
+        ("HEAD /", "Host: localhost", 405, b"Allow: GET, POST"),
+        ("GET /" + "x" * 70_000, "Host: localhost", 414, b"The request cannot be read"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_odd_requests_are_answered_in_a_sentence(
+    served: DemoServer,
+    request_line: str,
+    headers: str,
+    status: int,
+    said: bytes,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with socket.create_connection(("127.0.0.1", served.server_port)) as line:
+        line.sendall(f"{request_line} HTTP/1.1\r\n{headers}\r\n\r\n".encode())
+        answer = b""
+        while part := line.recv(4096):
+            answer += part
+    assert answer.split(b" ", 2)[1] == str(status).encode()
+    assert said in answer and b"<html" not in answer.lower()
+    assert "Traceback" not in capsys.readouterr().err
+    assert request_line[:4] != "HEAD" or answer.endswith(b"\r\n\r\n")
 
 
 def test_a_sender_that_breaks_off_hinders_nobody(served: DemoServer, ask: Ask, jpeg: bytes) -> None:

@@ -156,9 +156,9 @@ def cut_to_8_bits(image: Image.Image) -> Image.Image:
 
 def describe(error: Exception, image_format: str | None) -> str:
     """One line on what went wrong inside a decoder: no memory addresses, no paths."""
+    said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     if isinstance(error, Image.DecompressionBombError):
-        return f"too large: {error}"
+        return f"too large: {said}"
     what = f"{image_format} picture" if image_format else "picture"
-    said = " ".join(str(error).split()) or type(error).__name__
     cut = "truncated" in said.lower() or isinstance(error, EOFError)
     return f"{'truncated' if cut else 'damaged'} {what}: {said}"

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from typing import Any, TypeVar
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from glasshouse.pictures.decode import UndecodablePicture
@@ -25,7 +27,8 @@ MOST_BYTES = 20_000_000  # of one picture
 DRAINED_BYTES = 200_000_000  # of a larger one, so that its sender hears why it was refused
 CHUNK_BYTES = 1 << 16
 LEAST_SCORE = 0.05  # the page's slider starts here
-AT_ONCE = 2  # predictions; further ones wait
+LENGTH_DIGITS = 15  # of a Content-Length; Python refuses to read thousands of them
+AT_ONCE = 2  # pictures decoded, of hundreds of MB each at worst; further ones wait
 TIMEOUT_S = 30.0
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 HEADERS = {
@@ -35,6 +38,8 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+
+Made = TypeVar("Made")
 
 
 class Refused(Exception):
@@ -83,10 +88,21 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *arguments: Any) -> None:
         """Nothing: what people do is not noted."""
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What the library refuses by itself, said as everything else is."""
+        self.close_connection = True
+        if code == HTTPStatus.NOT_IMPLEMENTED:
+            said = f"Only GET and POST are answered here. Got {self.command[:20]} instead."
+            self._send_json({"error": said}, HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "GET, POST"})
+            return
+        status = HTTPStatus(code)
+        self._send_json({"error": f"The request cannot be read: {message or status.phrase}."}, status)
+
     def _answer(self, places: dict[str, Any]) -> None:
         try:
             self._check_host()
-            place = places.get(urlsplit(self.path).path)
+            self._check_sender()
+            place = places.get(self._split(self.path, "address").path)
             if place is None:
                 raise Refused(HTTPStatus.NOT_FOUND, "There is nothing at this address.")
             place()
@@ -101,9 +117,27 @@ class Handler(BaseHTTPRequestHandler):
 
     def _check_host(self) -> None:
         """A page of another site must not reach this machine under a name of its own (DNS rebinding)."""
-        host = urlsplit(f"//{self.headers.get('Host', '')}").hostname
+        host = self._split(f"//{self.headers.get('Host', '')}", "Host").hostname
         if self.server.host in LOOPBACK and host not in LOOPBACK:
             raise Refused(HTTPStatus.FORBIDDEN, f"Open http://127.0.0.1:{self.server.server_port}/ instead.")
+
+    def _check_sender(self) -> None:
+        """A page of another site must not use this machine's processors and memory.
+
+        Browsers name the site in `Origin` of every POST; links to the page from anywhere stay good.
+        """
+        origin = self.headers.get("Origin")
+        foreign = origin is not None and self._split(origin, "Origin").netloc != self.headers.get("Host")
+        crossing = self.command == "POST" and self.headers.get("Sec-Fetch-Site") == "cross-site"
+        if foreign or crossing:
+            raise Refused(HTTPStatus.FORBIDDEN, "Pages of other sites are not answered.")
+
+    def _split(self, address: str, what: str) -> SplitResult:
+        try:
+            return urlsplit(address)
+        except ValueError as error:
+            said = f"The {what} of the request is not valid: {error}."
+            raise Refused(HTTPStatus.BAD_REQUEST, said) from error
 
     def _show_page(self) -> None:
         self._send(self.server.page, "text/html; charset=utf-8")
@@ -113,32 +147,33 @@ class Handler(BaseHTTPRequestHandler):
 
     def _predict(self) -> None:
         predictor = self._choose_predictor()
-        pixels = self._read_picture()
-        with self.server.turn:
-            found = predictor.predict(pixels, LEAST_SCORE)
+        found = self._use_picture(lambda pixels: predictor.predict(pixels, LEAST_SCORE))
         height, width = found.size
         self._send_json({"width_px": width, "height_px": height, "objects": found.list_objects()})
 
     def _preview(self) -> None:
-        self._send(encode_jpeg(Image.fromarray(self._read_picture())), "image/jpeg")
+        self._send(self._use_picture(lambda pixels: encode_jpeg(Image.fromarray(pixels))), "image/jpeg")
 
     def _choose_predictor(self) -> Predictor:
         asked = parse_qs(urlsplit(self.path).query).get("model", ["0"])[0]
-        if not (asked.isascii() and asked.isdecimal() and int(asked) < len(self.server.predictors)):
-            last = len(self.server.predictors) - 1
-            raise Refused(HTTPStatus.BAD_REQUEST, f"model must be a number from 0 to {last}. Got {asked!r}.")
-        return self.server.predictors[int(asked)]
+        known = {str(number): predictor for number, predictor in enumerate(self.server.predictors)}
+        if asked not in known:
+            said = f"model must be a number from 0 to {len(known) - 1}. Got {asked[:20]!r} instead."
+            raise Refused(HTTPStatus.BAD_REQUEST, said)
+        return known[asked]
 
-    def _read_picture(self) -> Any:
+    def _use_picture(self, use: Callable[[NDArray[np.uint8]], Made]) -> Made:
+        """What `use` makes of the sent picture's pixels, which no more than AT_ONCE requests hold."""
         data = self._read_body()
         try:
-            return read_pixels(data)
+            with self.server.turn:
+                return use(read_pixels(data))
         except UndecodablePicture as error:
             raise Refused(HTTPStatus.BAD_REQUEST, f"This file cannot be read: {error.reason}.") from error
 
     def _read_body(self) -> bytes:
         length = self.headers.get("Content-Length", "")
-        if not (length.isascii() and length.isdecimal()):
+        if not (length.isascii() and length.isdecimal() and len(length) <= LENGTH_DIGITS):
             self.close_connection = True
             raise Refused(HTTPStatus.LENGTH_REQUIRED, "Send the picture with its Content-Length.")
         if int(length) > MOST_BYTES:
@@ -155,12 +190,22 @@ class Handler(BaseHTTPRequestHandler):
         while length > 0 and (part := self.rfile.read(min(CHUNK_BYTES, length))):
             length -= len(part)
 
-    def _send_json(self, content: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> None:
-        self._send(json.dumps(content).encode(), "application/json", status)
+    def _send_json(
+        self, content: dict[str, Any], status: HTTPStatus = HTTPStatus.OK, more: dict[str, str] | None = None
+    ) -> None:
+        self._send(json.dumps(content).encode(), "application/json", status, more)
 
-    def _send(self, content: bytes, kind: str, status: HTTPStatus = HTTPStatus.OK) -> None:
+    def _send(
+        self,
+        content: bytes,
+        kind: str,
+        status: HTTPStatus = HTTPStatus.OK,
+        more: dict[str, str] | None = None,
+    ) -> None:
+        about = {"Content-Type": kind, "Content-Length": str(len(content)), **(more or {})}
         self.send_response(status)
-        for name, value in {**HEADERS, "Content-Type": kind, "Content-Length": str(len(content))}.items():
+        for name, value in {**HEADERS, **about}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(content)
+        if self.command != "HEAD":
+            self.wfile.write(content)
