@@ -121,6 +121,42 @@ def test_a_wrong_option_is_told_and_nothing_written(
     assert not (folder / "predictions").exists()
 
 
+def test_names_that_the_file_system_hardly_takes_cost_no_picture(
+    folder: Path, box_network: Path, encoded: Encode
+) -> None:
+    data = encoded((255, 0, 0))
+    names = [f"{'n' * 247}.jpg", f"{'x' * 248}.png", "a.png", "a.png.jpg/c.jpg"]
+    for name in names:
+        (folder / "odd" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "odd" / name).write_bytes(data)
+    assert main(["predict", "odd", "--model", str(box_network), "--explain"]) == 0
+    assert len(json.loads((folder / "predictions/predictions.json").read_text())) == len(names)
+    assert len(list((folder / "predictions/pictures").rglob("*.jpg"))) == len(names) + 1  # and the folder
+
+
+def test_a_path_too_long_to_draw_is_told_and_the_rest_is_done(
+    folder: Path, box_network: Path, encoded: Encode, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deep = Path("in", *["d" * 250] * 14)  # 3,516 bytes; PATH_MAX is 4,096
+    deep.mkdir(parents=True)
+    (deep / "x.jpg").write_bytes(encoded((255, 0, 0)))
+    out = "/".join(["o" * 200] * 3)
+    assert main(["predict", "in", "--model", str(box_network), "--out", out]) == 0
+    assert "x.jpg: File name too long\n" in capsys.readouterr().err
+    rows = json.loads(Path(out, "predictions.json").read_text(encoding="utf-8"))
+    assert len(rows) == 4 and len(list(Path(out, "pictures").rglob("*.jpg"))) == 3
+
+
+def test_links_that_lead_nowhere_and_pipes_are_listed(folder: Path, box_network: Path) -> None:
+    os.symlink("gone.jpg", "in/broken.jpg")
+    os.mkfifo("in/pipe.jpg")
+    assert main(["predict", "in", "--model", str(box_network)]) == 0
+    rows = json.loads((folder / "predictions/unreadable.json").read_text())
+    reasons = {row["file"]: row["reason"] for row in rows}
+    assert reasons["in/broken.jpg"] == "a link that leads nowhere"
+    assert reasons["in/pipe.jpg"] == "no regular file, but a pipe, a device or the like"
+
+
 def test_a_classifier_has_no_boxes(
     folder: Path, class_network: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from glasshouse.prediction.files import choose_out, list_pictures, show
+from glasshouse.prediction.files import NAME_BYTES, choose_out, list_pictures, show
 
 
 def touch(root: Path, *names: str) -> None:
@@ -48,8 +49,68 @@ def test_each_file_once_and_a_named_file_whatever_its_suffix(tmp_path: Path) -> 
     os.symlink(tmp_path / "a.jpg", tmp_path / "c.jpg")
     os.symlink(tmp_path / "gone", tmp_path / "broken.jpg")
     os.mkfifo(tmp_path / "pipe.jpg")
+    os.symlink(tmp_path / "gone", tmp_path / "broken too.jpg")
+    os.mkfifo(tmp_path / "pipe")
     found = list_pictures([tmp_path / "b.dat", tmp_path, tmp_path / "a.jpg"])
-    assert [file.path.name for file in found.pictures] == ["b.dat", "a.jpg"]
+    assert [file.path.name for file in found.pictures] == [
+        "b.dat", "a.jpg", "broken too.jpg", "broken.jpg", "pipe.jpg"
+    ]  # fmt: skip
+    assert found.others == 1
+
+
+def test_a_drawn_picture_and_a_folder_never_want_the_same_place(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", "a.png.jpg/c.jpg", "B.JPG", "b.jpg/d.jpg", "b.jpg/e.jpg/f.jpg")
+    targets = {
+        file.name[len(f"{tmp_path}/") :]: str(file.target) for file in list_pictures([tmp_path]).pictures
+    }
+    assert targets == {
+        "a.png": "a.png-2.jpg",
+        "a.png.jpg/c.jpg": "a.png.jpg/c.jpg",
+        "B.JPG": "B-2.jpg",
+        "b.jpg/d.jpg": "b.jpg/d.jpg",
+        "b.jpg/e.jpg/f.jpg": "b.jpg/e.jpg/f.jpg",
+    }
+
+
+def test_a_long_name_is_cut_and_stays_apart(tmp_path: Path) -> None:
+    names = [f"{'x' * 240}{end}" for end in ("1.jpg", "2.jpg", "2.JPG", ".png")] + [f"{'ж' * 125}.png"]
+    touch(tmp_path, *names)
+    targets = {file.path.name: str(file.target) for file in list_pictures([tmp_path]).pictures}
+    assert len({target.casefold() for target in targets.values()}) == len(names)
+    assert all(
+        len(os.fsencode(target)) <= NAME_BYTES and target.endswith(".jpg") for target in targets.values()
+    )
+    touch(tmp_path / "other", names[0])
+    (alone,) = list_pictures([tmp_path / "other"]).pictures
+    assert str(alone.target) == targets[names[0]]  # whatever lies beside it
+
+
+def test_no_name_begins_like_a_formula(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    touch(tmp_path, "=1+1.jpg", "@x/-y.jpg", "a/=b.jpg")
+    found = list_pictures([Path("=1+1.jpg"), Path("@x"), Path("a")]).pictures
+    assert [file.name for file in found] == ["./=1+1.jpg", "./@x/-y.jpg", "a/=b.jpg"]
+    assert all(Path(file.name).is_file() for file in found)
+
+
+def test_a_folder_that_cannot_be_listed_hinders_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "a.jpg", "closed/b.jpg", "open/c.jpg")
+    listed = os.scandir
+
+    def scan(place: str) -> object:
+        if str(place).endswith("closed"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(place))
+        return listed(place)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    found = list_pictures([tmp_path])
+    assert [file.path.name for file in found.pictures] == ["a.jpg", "c.jpg"]
+    wanted = (f"{tmp_path}/closed", "cannot be listed: Permission denied")
+    assert found.unlisted == [wanted]
+    with pytest.raises(ValueError, match=r"no picture in .*closed cannot be listed: Permission denied"):
+        list_pictures([tmp_path / "closed"])
 
 
 def test_names_of_any_script_and_of_none(tmp_path: Path) -> None:

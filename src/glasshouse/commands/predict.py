@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from glasshouse.prediction.batch import Draw, Outcome
     from glasshouse.prediction.predictor import Predictor
 
-SHOWN = 20  # unreadable files that are named on the terminal; unreadable.json names all
+SHOWN = 20  # files that are named on the terminal; unreadable.json names all that could not be read
 
 
 def show(options: Namespace) -> int:
@@ -35,6 +35,7 @@ def show(options: Namespace) -> int:
             out,
             score=options.score,
             draw=_choose_draw(options, predictor, out),
+            unlisted=listing.unlisted,
         )
     except KeyboardInterrupt:
         print(f"stopped; what was finished is in {out}", file=sys.stderr)
@@ -61,10 +62,15 @@ def _choose_draw(options: Namespace, predictor: Predictor, out: Path) -> Draw | 
 
 
 def _tell(outcome: Outcome, others: int, out: Path) -> None:
-    for name, reason in outcome.unreadable[:SHOWN]:
-        print(f"not read: {name}: {reason}", file=sys.stderr)
-    if len(outcome.unreadable) > SHOWN:
-        print(f"not read: {len(outcome.unreadable) - SHOWN} more, see {out}/unreadable.json", file=sys.stderr)
+    _name_some("not drawn", outcome.undrawn, "")
+    _name_some("not read", outcome.unreadable, f", see {out}/unreadable.json")
     left = f", {others} files are no pictures by their suffix" if others else ""
     failed = f", {len(outcome.unreadable)} could not be read" if outcome.unreadable else ""
     print(f"{outcome.read} pictures, {outcome.objects} objects{failed}{left}: {out}")
+
+
+def _name_some(what: str, listed: list[tuple[str, str]], where: str) -> None:
+    for name, reason in listed[:SHOWN]:
+        print(f"{what}: {name}: {reason}", file=sys.stderr)
+    if len(listed) > SHOWN:
+        print(f"{what}: {len(listed) - SHOWN} more{where}", file=sys.stderr)

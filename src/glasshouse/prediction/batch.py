@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -19,9 +21,11 @@ from glasshouse.prediction.drawing import draw_prediction, encode_jpeg
 from glasshouse.prediction.files import PictureFile
 from glasshouse.prediction.predictor import BATCH, Predictor, Prepared, read_pixels
 from glasshouse.prediction.result import Prediction
-from glasshouse.prediction.tables import JsonList, Table
+from glasshouse.prediction.tables import JsonList, Table, naming
 
 PICTURES, UNREADABLE = "pictures", "unreadable.json"
+# A file system's own limits of names and paths: they concern one picture, where a full disk concerns all.
+UNNAMEABLE = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ENOTDIR, errno.EISDIR)
 
 # (decoded pixels, what was found, place relative to the folder of pictures): draws or explains one picture.
 Draw = Callable[[NDArray[np.uint8], Prediction, Path], None]
@@ -29,19 +33,22 @@ Draw = Callable[[NDArray[np.uint8], Prediction, Path], None]
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of the files: how many were predicted, and which could not be read, with the reason."""
+    """What became of the files: how many were predicted, and which could not be read, or not drawn, with the
+    reason."""
 
     read: int = 0
     objects: int = 0
     unreadable: list[tuple[str, str]] = field(default_factory=list)
+    undrawn: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One batch: what was found by file, and what could not be read."""
+    """One batch: what was found by file, and what could not be read, or not drawn."""
 
     found: list[tuple[PictureFile, Prediction]]
     unreadable: list[tuple[PictureFile, str]]
+    undrawn: list[tuple[PictureFile, str]]
 
 
 def predict_files(
@@ -52,6 +59,7 @@ def predict_files(
     *,
     score: float,
     draw: Draw | None,
+    unlisted: Sequence[tuple[str, str]] = (),
 ) -> Outcome:
     """Predict every file, add it to the tables in order, and draw it where `draw` is given.
 
@@ -64,11 +72,14 @@ def predict_files(
         out: folder for `unreadable.json`, which is written where a file cannot be read.
         score: what scores less is left out.
         draw: called in threads for each picture.
+        unlisted: folders that could not be listed, with the reason: the first of what could not be read.
     """
-    outcome = Outcome()
+    outcome = Outcome(unreadable=list(unlisted))
     with ExitStack() as stack:
         for table in tables:
             stack.callback(table.close)
+        if unlisted:
+            _list_unreadable(outcome, out)
         bar = stack.enter_context(tqdm(total=len(files), desc="predict", unit="picture", disable=None))
         # Each thread runs a whole batch on one processor.
         work = map_in_order(
@@ -93,6 +104,9 @@ def run_batch(predictor: Predictor, batch: Sequence[PictureFile], score: float, 
     read: list[tuple[PictureFile, NDArray[np.uint8] | None, Prepared]] = []
     unreadable: list[tuple[PictureFile, str]] = []
     for file in batch:
+        if reason := find_obstacle(file.path):
+            unreadable.append((file, reason))
+            continue
         try:
             pixels = read_pixels(file.path)
         except UndecodablePicture as error:
@@ -102,13 +116,28 @@ def run_batch(predictor: Predictor, batch: Sequence[PictureFile], score: float, 
         else:
             read.append((file, pixels if draw else None, predictor.prepare(pixels)))
     if not read:
-        return Done([], unreadable)
+        return Done([], unreadable, [])
     predictions = predictor.predict_prepared([prepared for _, _, prepared in read], score)
+    undrawn: list[tuple[PictureFile, str]] = []
     for (file, kept, _), prediction in zip(read, predictions, strict=True):
         if draw is not None and kept is not None:
-            draw(kept, prediction, file.target)
+            try:
+                draw(kept, prediction, file.target)
+            except OSError as error:
+                if error.errno not in UNNAMEABLE:
+                    raise
+                undrawn.append((file, f"{error.strerror}"))
     found = [(file, prediction) for (file, _, _), prediction in zip(read, predictions, strict=True)]
-    return Done(found, unreadable)
+    return Done(found, unreadable, undrawn)
+
+
+def find_obstacle(path: Path) -> str | None:
+    """Why a path need not be opened; a pipe would be waited for without end."""
+    if os.path.isfile(path):
+        return None
+    if os.path.exists(path):
+        return "no regular file, but a pipe, a device or the like"
+    return "a link that leads nowhere" if os.path.islink(path) else None
 
 
 def write_drawn(out: Path) -> Draw:
@@ -123,12 +152,13 @@ def write_drawn(out: Path) -> Draw:
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file in one step, so that a run cut off leaves no half of one."""
     part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(content)
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-    part.replace(path)
+    with naming(path):
+        try:
+            part.write_bytes(content)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(content)
+        part.replace(path)
 
 
 def _note(done: Done, tables: Sequence[Table], outcome: Outcome, out: Path) -> None:
@@ -140,9 +170,14 @@ def _note(done: Done, tables: Sequence[Table], outcome: Outcome, out: Path) -> N
         outcome.objects += len(prediction)
     for table in tables:
         table.flush()
+    outcome.undrawn += [(file.name, reason) for file, reason in done.undrawn]
     if done.unreadable:
         outcome.unreadable += [(file.name, reason) for file, reason in done.unreadable]
-        listed = JsonList(out / UNREADABLE)
-        for name, reason in outcome.unreadable:
-            listed.add({"file": name, "reason": reason})
-        listed.close()
+        _list_unreadable(outcome, out)
+
+
+def _list_unreadable(outcome: Outcome, out: Path) -> None:
+    listed = JsonList(out / UNREADABLE)
+    for name, reason in outcome.unreadable:
+        listed.add({"file": name, "reason": reason})
+    listed.close()

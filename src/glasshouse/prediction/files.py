@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,10 @@ from pathlib import Path, PurePosixPath
 from glasshouse.sources.listing import PICTURE_SUFFIXES, is_junk, sort_naturally
 
 DEFAULT_OUT = Path("predictions")
+NAME_BYTES = (
+    200  # of a drawn picture's name at most; file systems take 255, and names of the moment are longer
+)
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +23,8 @@ class PictureFile:
 
     Attributes:
         path: where it is.
-        name: the path as it was given or reached, for tables and messages; always valid text.
+        name: the path as it was given or reached, for tables and messages; always valid text, and never the
+            beginning of a formula: `=a.jpg` is `./=a.jpg`.
         target: where its drawn picture goes, relative to the folder of drawn pictures; ends in .jpg.
     """
 
@@ -29,27 +35,30 @@ class PictureFile:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Pictures in the order of the arguments, folders in natural order; how many other files there were."""
+    """Pictures in the order of the arguments, folders in natural order; how many other files there were;
+    folders that cannot be listed, with the reason."""
 
     pictures: list[PictureFile]
     others: int
+    unlisted: list[tuple[str, str]]
 
 
 def list_pictures(arguments: Sequence[Path]) -> Listing:
     """Every picture that is named, and every one below a folder that is named, each file once.
 
     In folders a file counts as a picture by its suffix, and hidden files are passed over; a file that is
-    named itself is always taken.
+    named itself is always taken. Links that lead nowhere and pipes are among the pictures, so that whoever
+    reads them tells of them.
 
     Raises:
         ValueError: a path that does not exist, or no picture at all.
     """
-    pictures: list[PictureFile] = []
+    found: list[tuple[Path, PurePosixPath]] = []
+    unlisted: list[tuple[str, str]] = []
     seen: set[str] = set()
-    claimed: set[str] = set()
     others = 0
-    for argument, (path, inside) in ((each, pair) for each in arguments for pair in _walk(each)):
-        real = os.path.realpath(path)
+    for argument, (path, inside) in ((each, pair) for each in arguments for pair in _walk(each, unlisted)):
+        real = os.path.realpath(path) if os.path.exists(path) else os.path.abspath(path)
         if real in seen:
             continue
         seen.add(real)
@@ -61,11 +70,14 @@ def list_pictures(arguments: Sequence[Path]) -> Listing:
             if len(arguments) > 1 and path != argument
             else PurePosixPath()
         )
-        pictures.append(PictureFile(path, show(path), _claim(around / inside, claimed)))
-    if not pictures:
+        found.append((path, around / inside))
+    if not found:
         said = ", ".join(show(each) for each in arguments)
-        raise ValueError(f"no picture in {said}; known suffixes: {', '.join(sorted(PICTURE_SUFFIXES))}.")
-    return Listing(pictures, others)
+        why = "".join(f" {name} {reason}." for name, reason in unlisted)
+        raise ValueError(f"no picture in {said}; known suffixes: {', '.join(sorted(PICTURE_SUFFIXES))}.{why}")
+    claimed = {_fold(folder) for _, place in found for folder in place.parents}
+    pictures = [PictureFile(path, _name(path), _claim(place, claimed)) for path, place in found]
+    return Listing(pictures, others, unlisted)
 
 
 def choose_out(asked: Path | None) -> Path:
@@ -98,16 +110,23 @@ def show(path: Path) -> str:
     return os.fsencode(path.as_posix()).decode("utf-8", "replace")
 
 
-def _walk(argument: Path) -> Iterator[tuple[Path, PurePosixPath]]:
-    """(path, path inside the argument) of a file itself, or of every file below a folder, natural order."""
+def _walk(argument: Path, unlisted: list[tuple[str, str]]) -> Iterator[tuple[Path, PurePosixPath]]:
+    """(path, path inside the argument) of a file itself, or of every file below a folder, natural order.
+
+    Folders that cannot be listed are added to `unlisted`.
+    """
     if argument.is_file():
         yield argument, PurePosixPath(argument.name)
         return
     if not argument.is_dir():
         raise ValueError(f"{show(argument)} is neither a file nor a folder.")
+
+    def note(error: OSError) -> None:
+        unlisted.append((_name(Path(error.filename)), f"cannot be listed: {error.strerror}"))
+
     found: list[str] = []
     seen: set[str] = set()
-    for place, inner, files in os.walk(argument, followlinks=True, onerror=_raise):
+    for place, inner, files in os.walk(argument, followlinks=True, onerror=note):
         real = os.path.realpath(place)
         if real in seen:  # a link back
             inner.clear()
@@ -115,26 +134,39 @@ def _walk(argument: Path) -> Iterator[tuple[Path, PurePosixPath]]:
         seen.add(real)
         inner[:] = [name for name in inner if not is_junk(name)]
         paths = (Path(place, name) for name in files if not is_junk(name))
-        found += [path.relative_to(argument).as_posix() for path in paths if path.is_file()]
+        found += [path.relative_to(argument).as_posix() for path in paths]
     for name in sorted(found, key=sort_naturally):
         yield argument / name, PurePosixPath(name)
-
-
-def _raise(error: OSError) -> None:
-    """Pass on what os.walk would swallow."""
-    raise ValueError(f"{error.filename} cannot be listed: {error.strerror}.") from error
 
 
 def _name_folder(argument: Path) -> str:
     return argument.resolve().name or "root"
 
 
+def _name(path: Path) -> str:
+    text = show(path)
+    return f"./{text}" if text.startswith(FORMULA) else text
+
+
 def _claim(inside: PurePosixPath, claimed: set[str]) -> Path:
-    """A place that no other picture has, letter case aside: a.jpg, then a-2.jpg, ..."""
+    """A place that no other picture or folder has, letter case aside: a.jpg, then a-2.jpg, ..."""
     stem = inside.stem if inside.suffix.lower() in (".jpg", ".jpeg") else inside.name
-    target, number = inside.with_name(f"{stem}.jpg"), 1
-    while (key := target.as_posix().casefold()) in claimed:
+    target, number = inside.with_name(_spell(stem, ".jpg")), 1
+    while (key := _fold(target)) in claimed:
         number += 1
-        target = inside.with_name(f"{stem}-{number}.jpg")
+        target = inside.with_name(_spell(stem, f"-{number}.jpg"))
     claimed.add(key)
     return Path(target)
+
+
+def _fold(place: PurePosixPath) -> str:
+    return place.as_posix().casefold()
+
+
+def _spell(stem: str, ending: str) -> str:
+    """stem + ending; a stem that is too long is cut, and a digest of all of it keeps it apart from others."""
+    encoded, room = os.fsencode(stem), NAME_BYTES - len(ending)
+    if len(encoded) <= room:
+        return stem + ending
+    mark = f"-{hashlib.sha256(encoded).hexdigest()[:8]}"
+    return encoded[: room - len(mark)].decode("utf-8", "ignore") + mark + ending

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,13 +30,23 @@ class Table(Protocol):
         """Flush, and close the file."""
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """A full disk shows only when a file is written, and its error does not say to which path."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+
+
 class JsonList:
     """A JSON list on disk to which rows are added; the file is whole after every flush."""
 
     def __init__(self, path: Path, head: str = "[", tail: str = "]") -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Bytes: in a text file each look at where it stands takes a third of a millisecond.
-        self._file = path.open("wb")
+        self._path, self._file = path, path.open("wb")
         self._tail, self._first = f"\n{tail}\n".encode(), True
         self._waiting: list[str] = []
         self._end = self._file.write(head.encode())
@@ -50,10 +61,11 @@ class JsonList:
         text = ",\n".join(self._waiting)
         if text:
             text, self._first = f"{'' if self._first else ','}\n{text}", False
-        self._file.seek(self._end)
-        self._end += self._file.write(text.encode())
-        self._file.write(self._tail)
-        self._file.flush()
+        with naming(self._path):
+            self._file.seek(self._end)
+            self._end += self._file.write(text.encode())
+            self._file.write(self._tail)
+            self._file.flush()
         self._waiting.clear()
 
     def close(self) -> None:
@@ -80,24 +92,28 @@ class CsvTable:
 
     def __init__(self, folder: Path, boxes: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / "predictions.csv"
         # The mark at the start tells spreadsheets that names are UTF-8.
-        self._file = (folder / "predictions.csv").open("w", encoding="utf-8-sig", newline="")
+        self._file = self._path.open("w", encoding="utf-8-sig", newline="")
         self._writer = csv.writer(self._file)
         self._writer.writerow(["file", "label", "score", *(CORNERS if boxes else ())])
         self.flush()
 
     def add(self, name: str, prediction: Prediction, objects: Objects) -> None:
         """See Table."""
-        for row in objects:
-            self._writer.writerow([name, row["label"], row["score"], *row.get("box_xyxy_px", ())])
+        with naming(self._path):
+            for row in objects:
+                self._writer.writerow([name, row["label"], row["score"], *row.get("box_xyxy_px", ())])
 
     def flush(self) -> None:
         """See Table."""
-        self._file.flush()
+        with naming(self._path):
+            self._file.flush()
 
     def close(self) -> None:
         """See Table."""
-        self._file.close()
+        with naming(self._path):
+            self._file.close()
 
 
 class CocoTable:
