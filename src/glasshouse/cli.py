@@ -176,8 +176,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         if not is_expected(error):
             raise
-        print(f"glasshouse: {error}", file=sys.stderr)
+        print(f"glasshouse: {say_fault(error)}", file=sys.stderr)
         return 1
+
+
+def say_fault(error: Exception) -> str:
+    """The sentence for an expected fault."""
+    if not isinstance(error, OSError) or error.errno is None:
+        return str(error)
+    from glasshouse.stage import FULL
+
+    if error.errno in FULL:
+        place = f" while writing {error.filename}" if error.filename else ""
+        return f"the disk is full{place}. Free some space there, and give the command again."
+    return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
 
 
 if __name__ == "__main__":

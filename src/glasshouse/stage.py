@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 
 LIVE_STAGES = ("train_head", "fine_tune")  # those with epochs
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-SURROUNDINGS = (*FULL, errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EMFILE)
+SURROUNDINGS = (
+    *(*FULL, errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG),
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EMFILE),
+)
 
 
 class Clock:

@@ -157,6 +157,42 @@ def test_links_that_lead_nowhere_and_pipes_are_listed(folder: Path, box_network:
     assert reasons["in/pipe.jpg"] == "no regular file, but a pipe, a device or the like"
 
 
+FULL = """
+import resource, sys
+from glasshouse.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+raise SystemExit(main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("limit_bytes", "options", "place"),
+    [(500, [], "predictions/pictures/a/1.jpg"), (20, ["--no-draw"], "predictions/predictions.csv")],
+)
+def test_a_full_disk_is_told_with_the_path(
+    folder: Path, box_network: Path, limit_bytes: int, options: list[str], place: str
+) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(batch.__file__).parents[2])}
+    command = [sys.executable, "-c", FULL, str(limit_bytes), "predict", "in", "--model", str(box_network)]
+    answer = subprocess.run(
+        [*command, *options], env=environment, capture_output=True, text=True, check=False
+    )
+    said = f"glasshouse: the disk is full while writing {place}. Free some space there, and give the command"
+    assert (answer.returncode, said in answer.stderr, "Traceback" in answer.stderr) == (1, True, False), (
+        answer.stderr
+    )
+
+
+def test_a_folder_below_a_file_is_told(
+    folder: Path, box_network: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["predict", "in", "--model", str(box_network), "--out"]
+    assert main([*command, "in/notes.txt/x"]) == 1
+    assert "in/notes.txt/x: Not a directory." in capsys.readouterr().err
+    assert main([*command, "o" * 300]) == 1
+    assert f"{'o' * 300}: File name too long." in capsys.readouterr().err
+
+
 def test_a_classifier_has_no_boxes(
     folder: Path, class_network: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
