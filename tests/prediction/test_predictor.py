@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +10,14 @@ import numpy as np
 import pytest
 
 import glasshouse
+from glasshouse.export.formats import write_formats
+from glasshouse.export.stamp import SAVED_MODEL_FILE, stamp
 from glasshouse.inputs.recipe import Recipe, UnknownRecipe
 from glasshouse.inputs.resize import Transform, resize_picture
 from glasshouse.pictures.decode import UndecodablePicture
 from glasshouse.prediction.predictor import Predictor
 from glasshouse.prediction.result import read_answer
+from glasshouse.stage import is_expected
 
 Encode = Callable[..., bytes]
 
@@ -112,12 +116,64 @@ def test_an_answer_that_is_not_finite_is_no_answer() -> None:
         (fill(8, 8).astype(np.float32), r"uint8 \(height, width, 3\)\. Got float32 of \(8, 8, 3\)"),
         (fill(8, 8)[..., :2], r"Got uint8 of \(8, 8, 2\)"),
         (np.zeros((0, 8, 3), np.uint8), r"Got uint8 of \(0, 8, 3\)"),
-        ([3], "must be a path, encoded bytes or a NumPy array. Got int instead"),
+        ([3], "must be a path, encoded bytes or a NumPy array, and several a list of them. Got int instead"),
+        (None, "several a list of them. Got NoneType instead"),
+        (fill(10, 12)[..., 0], r"as uint8 \(height, width, 3\)\. Got uint8 of \(10, 12\)"),
     ],
 )
 def test_what_cannot_be_a_picture_is_named(predictor: Predictor, picture: Any, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         predictor.predict(picture)
+
+
+@pytest.mark.parametrize("score", [float("nan"), -1, 2, None, "0.5"])
+def test_a_score_beyond_0_to_1_is_refused(predictor: Predictor, score: Any) -> None:
+    with pytest.raises(ValueError, match=r"^score must be from 0 to 1. Got"):
+        predictor.predict(fill(8, 8), score=score)
+
+
+@pytest.mark.parametrize("network", ["box_network", "class_network"])
+def test_a_class_without_a_name_is_told(tmp_path: Path, network: str, request: pytest.FixtureRequest) -> None:
+    path = tmp_path / "model.onnx"
+    shutil.copy(request.getfixturevalue(network), path)
+    task = "detect" if network == "box_network" else "classify"
+    stamp([path], Recipe(task, ("red",), 32, 32, "stretch", 0))
+    with pytest.raises(ValueError, match=r"classes or more, and its file names 1 \(red\): export it again"):
+        glasshouse.load(path).predict(fill(32, 32, green=255), score=0)
+
+
+def write_small(folder: Path) -> dict[str, Path]:
+    """A network of two numbers as LiteRT file and SavedModel."""
+    import keras
+
+    pixels = keras.Input((8, 8, 3), name="pixels")
+    mean = keras.layers.GlobalAveragePooling2D()(pixels)
+    model = keras.Model(pixels, {"probabilities": keras.layers.Dense(2, activation="softmax")(mean)})
+    sample = np.zeros((1, 8, 8, 3), np.float32)
+    paths = write_formats(model, ["saved_model", "litert"], folder, ["a", "b"], sample)
+    stamp(paths.values(), Recipe("classify", ("a", "b"), 8, 8, "stretch", 0))
+    return paths
+
+
+def test_a_damaged_litert_file_or_saved_model_is_told(tmp_path: Path) -> None:
+    paths = write_small(tmp_path)
+    litert, saved = paths["litert"], paths["saved_model"]
+    assert glasshouse.load(litert).predict(fill(8, 8)).size == (8, 8)
+    whole = litert.read_bytes()
+    for size in (0, 5, len(whole) // 2, len(whole) - 1):
+        litert.write_bytes(whole[:size])
+        with pytest.raises(ValueError, match=r"model\.tflite cannot be run by LiteRT: .") as caught:
+            glasshouse.load(litert)
+        assert is_expected(caught.value)
+    recipe = saved / SAVED_MODEL_FILE
+    recipe.write_text(recipe.read_text()[:20])
+    with pytest.raises(UnknownRecipe, match=r"what .*saved_model says of its pictures is damaged"):
+        glasshouse.load(saved)
+    graph = saved / "saved_model.pb"
+    graph.write_bytes(graph.read_bytes()[:100])
+    with pytest.raises(ValueError, match=r"saved_model cannot be run by TensorFlow: .") as caught:
+        glasshouse.load(saved)
+    assert is_expected(caught.value)
 
 
 def test_a_damaged_file_says_what_it_is(predictor: Predictor) -> None:

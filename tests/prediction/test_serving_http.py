@@ -92,6 +92,11 @@ def test_the_other_ways_to_send_a_picture_give_the_same(post: Post, jpeg: bytes)
     assert post({"inputs": {"image": [f"data:image/jpeg;base64,{text}"]}}) == wanted
 
 
+def test_a_further_column_is_passed_over(post: Post, jpeg: bytes) -> None:
+    text = base64.b64encode(jpeg).decode()
+    assert post({"dataframe_records": [{"image": text, "id": 7}]}) == post({"inputs": [text]})
+
+
 def test_arrays_give_the_outputs_of_the_network(post: Post) -> None:
     pixels = np.zeros((2, 32, 32, 3))
     pixels[..., 2] = 255
@@ -116,6 +121,7 @@ def test_arrays_give_the_outputs_of_the_network(post: Post) -> None:
         ({"inputs": [[1, 2], [3]]}, "Send numbers"),
         ({"inputs": ["AAAA"] * 65}, "1 to 64 pictures. Got 65"),
         ({"inputs": ["AAAA"], "params": {"score": 7}}, "params.score must be from 0 to 1"),
+        ({"inputs": ["AAAA"], "params": {"score": None}}, "params.score must be from 0 to 1. Got None"),
         ({"inputs": ["A" * 50_000_000]}, "Picture 1 has 37.5 MB; the limit is 20 MB"),
         (b"\xff\xd8\xff" * 1000, "valid JSON"),
     ],

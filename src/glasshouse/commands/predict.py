@@ -18,10 +18,10 @@ def show(options: Namespace) -> int:
     """Predict; status 1 where no file at all could be read, 0 where some could not (they are listed)."""
     from glasshouse.prediction.batch import predict_files
     from glasshouse.prediction.files import choose_out, list_pictures
+    from glasshouse.prediction.predictor import check_score
     from glasshouse.prediction.tables import choose_formats, open_tables
 
-    if not 0 <= options.score <= 1:
-        raise ValueError(f"--score must be from 0 to 1. Got {options.score:g} instead.")
+    check_score(options.score, "--score")
     out, listing = choose_out(options.out), list_pictures(options.pictures)
     predictor = open_model(options.model, threads=1)
     formats = choose_formats(options.format, predictor.recipe)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any, overload
 
@@ -65,12 +66,14 @@ class Predictor:
             A Prediction, or a list of them in the order of the pictures.
 
         Raises:
-            ValueError: naming the picture that is none (UndecodablePicture), or an array of another kind.
+            ValueError: naming the picture that is none (UndecodablePicture), an array of another kind, or a
+                score beyond 0..1.
             FileNotFoundError: no such file.
         """
-        if isinstance(pictures, str | bytes | os.PathLike):
-            return self.predict_prepared([self.prepare(pictures)], score)[0]
-        if isinstance(pictures, np.ndarray) and pictures.ndim == 3:
+        check_score(score, "score")
+        if not isinstance(pictures, list | tuple) and not (
+            isinstance(pictures, np.ndarray) and pictures.ndim == 4
+        ):
             return self.predict_prepared([self.prepare(pictures)], score)[0]
         found: list[Prediction] = []
         for start in range(0, len(pictures), BATCH):
@@ -109,11 +112,20 @@ def read_pixels(picture: Picture) -> NDArray[np.uint8]:
     return check_pixels(picture)
 
 
+def check_score(score: Any, name: str) -> float:
+    """A least score as it is; raises ValueError, which calls it `name`, where it is none from 0 to 1."""
+    if not (isinstance(score, Real) and 0 <= float(score) <= 1):
+        shown = f"{float(score):g}" if isinstance(score, Real) else repr(score)
+        raise ValueError(f"{name} must be from 0 to 1. Got {shown} instead.")
+    return float(score)
+
+
 def check_pixels(pixels: Any) -> NDArray[np.uint8]:
     """An array as it is, where it can be a picture; raises ValueError where not."""
     if not isinstance(pixels, np.ndarray):
         raise ValueError(
-            f"A picture must be a path, encoded bytes or a NumPy array. Got {type(pixels).__name__} instead."
+            "A picture must be a path, encoded bytes or a NumPy array, and several a list of them. "
+            f"Got {type(pixels).__name__} instead."
         )
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
         raise ValueError(

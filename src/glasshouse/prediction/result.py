@@ -61,7 +61,8 @@ def read_answer(
         score: what scores less is left out; of a classifier's classes the best one stays in any case.
 
     Raises:
-        ValueError: the network answered with numbers that are not finite.
+        ValueError: the network answered with numbers that are not finite, or with classes that the recipe
+            does not name.
     """
     if "probabilities" in answer:
         return _read_classes(answer["probabilities"].astype(np.float64), recipe, size, score)
@@ -73,6 +74,8 @@ def read_answer(
     # A box that lies in the padding alone has no place in the picture.
     kept = np.flatnonzero((scores >= score) & are_valid(boxes))
     kept = kept[np.argsort(-scores[kept], kind="stable")]
+    if labels.size:
+        _demand_names(int(labels.max()) + 1, recipe)
     names = tuple(recipe.labels[label] for label in labels[kept])
     return Prediction(boxes[kept].astype(np.float64), scores[kept], labels[kept], names, size)
 
@@ -81,6 +84,7 @@ def _read_classes(
     scores: NDArray[np.float64], recipe: Recipe, size: tuple[int, int], score: float
 ) -> Prediction:
     _demand_finite(scores)
+    _demand_names(len(scores), recipe)
     order = np.argsort(-scores, kind="stable")
     labels = order[: max(1, int(np.count_nonzero(scores >= score)))].astype(np.int64)
     return Prediction(None, scores[labels], labels, tuple(recipe.labels[label] for label in labels), size)
@@ -89,3 +93,11 @@ def _read_classes(
 def _demand_finite(*arrays: NDArray[np.float64]) -> None:
     if not all(np.isfinite(array).all() for array in arrays):
         raise ValueError("the network answered with numbers that are not finite: its weights are damaged.")
+
+
+def _demand_names(classes: int, recipe: Recipe) -> None:
+    if classes > len(recipe.labels):
+        raise ValueError(
+            f"the network knows {classes} classes or more, and its file names {len(recipe.labels)} "
+            f"({', '.join(recipe.labels)[:200]}): export it again, `dvc repro export`."
+        )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glasshouse.inputs.recipe import KEY, Recipe
+from glasshouse.inputs.recipe import KEY, Recipe, UnknownRecipe
 
 # (B, H, W, 3) float32, 0..255 -> arrays by name; may be called from several threads at once.
 Run = Callable[[NDArray[np.float32]], dict[str, NDArray[Any]]]
@@ -37,19 +39,14 @@ def open_network(path: Path, threads: int = 0) -> tuple[Run, Recipe]:
         UnknownRecipe: the file does not say how pictures are prepared for it.
     """
     file = find_file(path)
-    if file.suffix == ".onnx":
-        run, text = open_onnx(file, threads)
+    run, text = open_onnx(file, threads) if file.suffix == ".onnx" else open_stamped(file)
+    try:
         return run, Recipe.read(text, file)
-    from glasshouse.export.stamp import read_stamp
-
-    recipe = Recipe.read(read_stamp(file), file)
-    if file.is_dir():
-        from glasshouse.export import saved_model
-
-        return saved_model.load(file), recipe
-    from glasshouse.export import litert
-
-    return call_by_thread(lambda: litert.load(file)), recipe
+    except JSONDecodeError as error:
+        raise UnknownRecipe(
+            f"what {file} says of its pictures is damaged ({error}). Export the network again: "
+            "`dvc repro export`."
+        ) from error
 
 
 def find_file(path: Path) -> Path:
@@ -78,17 +75,43 @@ def open_onnx(path: Path, threads: int = 0) -> tuple[Run, str | None]:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    try:
+    with telling(path, "onnxruntime"):
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's own classes have no common one but this
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"{path} cannot be run by onnxruntime: {reason}") from error
     asked, names = session.get_inputs()[0].name, [each.name for each in session.get_outputs()]
 
     def run(pixels: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         return dict(zip(names, session.run(names, {asked: pixels}), strict=True))
 
     return run, session.get_modelmeta().custom_metadata_map.get(KEY)
+
+
+def open_stamped(path: Path) -> tuple[Run, str | None]:
+    """A LiteRT file or a SavedModel folder, and the text of its recipe where it has one.
+
+    Raises:
+        ValueError: it is damaged, or something else.
+    """
+    from glasshouse.export.stamp import read_stamp
+
+    if path.is_dir():
+        from glasshouse.export import saved_model
+
+        with telling(path, "TensorFlow"):
+            return saved_model.load(path), read_stamp(path)
+    from glasshouse.export import litert
+
+    with telling(path, "LiteRT"):  # which checks the file first: of a damaged one any reading may fail
+        return call_by_thread(lambda: litert.load(path)), read_stamp(path)
+
+
+@contextmanager
+def telling(path: Path, runtime: str) -> Iterator[None]:
+    """Whatever a runtime raises as a sentence: their exceptions have no common class but the widest."""
+    try:
+        yield
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{path} cannot be run by {runtime}: {reason}") from error
 
 
 def call_by_thread(load: Callable[[], Run]) -> Run:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from glasshouse.inputs.recipe import Recipe
 from glasshouse.pictures.decode import UndecodablePicture
-from glasshouse.prediction.predictor import BATCH, SCORE, Predictor
+from glasshouse.prediction.predictor import BATCH, SCORE, Predictor, check_score
 from glasshouse.prediction.runtime import open_onnx
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Served:
         """
         values = self._take_values(data)
         if values.dtype.kind in "OUS" and all(isinstance(each, str | bytes) for each in values.ravel()):
-            return self._predict_pictures(values.ravel().tolist(), float((params or {}).get("score", SCORE)))
+            return self._predict_pictures(values.ravel().tolist(), (params or {}).get("score", SCORE))
         return self.run(self._check_pixels(values))
 
     def _take_values(self, data: Any) -> NDArray[Any]:
@@ -70,11 +70,13 @@ class Served:
             _refuse(f"A table must have one column, {COLUMN!r}. Got {columns} instead.")
         return np.asarray(data[COLUMN])
 
-    def _predict_pictures(self, texts: list[str | bytes], score: float) -> list[dict[str, Any]]:
+    def _predict_pictures(self, texts: list[str | bytes], score: Any) -> list[dict[str, Any]]:
         if self.predictor is None:
             _refuse("This model was exported without saying how pictures are prepared: send arrays.")
-        if not 0 <= score <= 1:
-            _refuse(f"params.score must be from 0 to 1. Got {score:g} instead.")
+        try:
+            check_score(score, "params.score")
+        except ValueError as error:
+            _refuse(str(error))
         if not 0 < len(texts) <= MOST_PICTURES:
             _refuse(f"A request may hold 1 to {MOST_PICTURES} pictures. Got {len(texts)} instead.")
         answers: list[dict[str, Any]] = []
