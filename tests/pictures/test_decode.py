@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageOps
+from PIL.TiffImagePlugin import SAMPLEFORMAT
 
 from glasshouse.pictures.decode import UndecodablePicture, decode_picture
 from glasshouse.pictures.orientation import turn_array
@@ -86,6 +87,32 @@ def test_16_bits_keep_their_upper_8(file_format: str) -> None:
     assert picture.mode.startswith("I")
     # 255 >> 8 = 0, 256 >> 8 = 1, 32768 >> 8 = 128, 65535 >> 8 = 255
     assert picture.pixels_rgb[0].tolist() == [[v] * 3 for v in (0, 0, 1, 128, 255)]
+
+
+def forge_tiff(bits: int, strip: bytes, width: int) -> bytes:
+    """One row of grey levels, little-endian, as an uncompressed strip."""
+    tags = {256: width, 257: 1, 258: bits, 259: 1, 262: 1, 273: 8, 277: 1, 278: 1, 279: len(strip)}
+    directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    start = struct.pack("<2sHI", b"II", 42, 8 + len(strip)) + strip
+    return start + struct.pack("<H", len(tags)) + directory + bytes(4)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        # 0xFFF and 0x0AB packed as FF F0 AB: the upper 8 of 12 bits are 0xFF and 0x0A
+        (forge_tiff(12, b"\xff\xf0\xab", 2), [255, 10]),
+        # signed, 32767 >> 8 = 127
+        (encode(Image.new("I;16", (2, 1), 32767), "TIFF", tiffinfo={SAMPLEFORMAT: 2}), [127, 127]),
+        (b"P5 2 1 65535\n" + struct.pack(">HH", 255, 65535), [0, 255]),
+        # Pillow brings 1023 to 65535
+        (b"P5 2 1 1023\n" + struct.pack(">HH", 0, 1023), [0, 255]),
+        (encode(Image.new("I;16", (2, 1), 65280), "JPEG2000"), [255, 255]),
+    ],
+    ids=["12-bit TIFF", "signed TIFF", "PGM", "10-bit PGM", "JPEG2000"],
+)
+def test_other_deep_greys_keep_their_upper_8(data: bytes, expected: list[int]) -> None:
+    assert decode_picture(data).pixels_rgb[0].tolist() == [[level] * 3 for level in expected]
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
@@ -176,8 +203,11 @@ def test_a_jpeg_cut_in_its_header_or_pixels_is_called_truncated() -> None:
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n", "not a picture"),
         (encode(Image.new("F", (4, 4), 0.5), "TIFF"), "floating-point"),
         (encode(Image.new("I", (4, 4), 70000), "TIFF"), "32-bit"),
+        (encode(Image.new("I", (4, 4), 200), "TIFF"), "32-bit integer pixels have no fixed range"),
+        (encode(Image.new("I", (4, 4), 200), "TIFF", compression="tiff_lzw"), "32-bit"),
+        (encode(Image.new("I;16", (4, 4), 65535), "TIFF", tiffinfo={SAMPLEFORMAT: 2}), "levels below 0"),
     ],
-    ids=["empty", "text", "zeros", "eps", "float", "32-bit"],
+    ids=["empty", "text", "zeros", "eps", "float", "32-bit", "8-in-32-bit", "compressed", "negative"],
 )
 def test_what_is_no_picture_says_why(data: bytes, reason: str) -> None:
     with pytest.raises(UndecodablePicture, match=reason):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
 
 from glasshouse.pictures.orientation import TURNS, turn_size
 
@@ -69,7 +70,7 @@ def decode_picture(data: bytes) -> Picture:
     """Decode every pixel of a picture and turn it upright.
 
     The first frame of an animation counts; transparent pixels lie on white; 16 bits a channel are cut to the
-    upper 8.
+    upper 8 (12 in a TIFF too); 32 are refused, since nothing says which of them a picture uses.
 
     Raises:
         UndecodablePicture: the bytes are empty, no picture, cut off, damaged, or too many pixels.
@@ -148,10 +149,22 @@ def flatten(image: Image.Image) -> Image.Image:
 
 def cut_to_8_bits(image: Image.Image) -> Image.Image:
     """The upper 8 of 16 bits of a grey picture; Pillow's own conversion would clip all above 255 to white."""
+    bits = read_depth(image)
+    if bits > 16:
+        raise UndecodablePicture(
+            f"{bits}-bit integer pixels have no fixed range: save it with 8 or 16 bits a channel"
+        )
     levels = np.asarray(image).astype(np.int64)
-    if levels.size and (levels.min() < 0 or levels.max() > 65535):
-        raise UndecodablePicture("32-bit grey levels beyond 0..65535: save it with 8 or 16 bits a channel")
-    return Image.fromarray((levels >> 8).astype(np.uint8))
+    if levels.size and levels.min() < 0:
+        raise UndecodablePicture("grey levels below 0: save it with 8 or 16 bits a channel, unsigned")
+    return Image.fromarray((levels >> (bits - 8)).astype(np.uint8))
+
+
+def read_depth(image: Image.Image) -> int:
+    """Bits a level of a deep grey picture: only TIFF has others than 16, which Pillow leaves as they are."""
+    if isinstance(image, TiffImageFile):
+        return int(image.tag_v2.get(BITSPERSAMPLE, (16,))[0])
+    return 16
 
 
 def describe(error: Exception, image_format: str | None) -> str:
