@@ -177,6 +177,7 @@ def test_a_full_disk_is_told_with_the_path(
     answer = subprocess.run(
         [*command, *options], env=environment, capture_output=True, text=True, check=False
     )
+    assert not list((folder / "predictions").rglob("*.part"))
     said = f"glasshouse: the disk is full while writing {place}. Free some space there, and give the command"
     assert (answer.returncode, said in answer.stderr, "Traceback" in answer.stderr) == (1, True, False), (
         answer.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -154,11 +154,13 @@ def write_whole(path: Path, content: bytes) -> None:
     part = path.with_name(f".{path.name}.part")
     with naming(path):
         try:
-            part.write_bytes(content)
-        except FileNotFoundError:
             path.parent.mkdir(parents=True, exist_ok=True)
             part.write_bytes(content)
-        part.replace(path)
+            part.replace(path)
+        except OSError:
+            with suppress(OSError):
+                part.unlink()
+            raise
 
 
 def _note(done: Done, tables: Sequence[Table], outcome: Outcome, out: Path) -> None:
