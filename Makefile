@@ -32,7 +32,7 @@ export GX_ANALYTICS_ENABLED := false
 export MLFLOW_DISABLE_TELEMETRY := true
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help setup repro retrain test check smoke disturb ui bench pretrain lock deps
+.PHONY: help setup repro pull retrain test check smoke disturb ui bench pretrain lock deps
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## */  make \1 \t/p' Makefile | expand -t 18
@@ -47,6 +47,9 @@ repro: $(STAMP)  ## grow the model: run what has changed, mirror it to MLflow, s
 	dvc repro $(ARGS)
 	@glasshouse runs sync --best-effort
 	@glasshouse summary
+
+pull: $(STAMP)  ## git pull where retrainings left their files: what a change holds gives way
+	@glasshouse pull
 
 retrain: $(STAMP)  ## what the schedule does: new data in, a judged model and a change to merge out
 	@glasshouse retrain $(ARGS)

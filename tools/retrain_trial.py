@@ -26,7 +26,7 @@ from typing import Any
 from kills import count_saved, last_execution, list_journals, say_resumed
 from project_copy import DVC, ProjectCopy, TrialFailure, stages_run
 from retrain_kills import find_newest, kill
-from retrain_world import MODEL, RETRAIN, Server, Trial, World, fail, fill, say_last, succeed
+from retrain_world import MODEL, PULL, RETRAIN, Server, Trial, World, fail, fill, say_last, succeed
 
 SOME = 130  # pictures in the bucket when worse ones came in
 STAGES = 7
@@ -41,7 +41,7 @@ def story(trial: Trial) -> Iterator[str]:
     try:
         fill(trial.bucket, trial.photos[: Trial.FEW], shuffle=1)
         world = World.make(trial.place / "story" / "world", trial.bucket, server.address)
-        for part in (first, nothing, stopped, worse, away, unreachable, merged, read_only):
+        for part in (first, nothing, stopped, worse, away, unreachable, merged, followed, read_only):
             for line in part(trial, world, server):
                 yield f"{part.__name__}: {line}"
     finally:
@@ -177,6 +177,26 @@ def merged(_trial: Trial, world: World, _server: Server) -> Iterator[str]:
         raise TrialFailure(f"the champion's commit must hold what it was made from:\n{told}")
     yield "`dvc repro` runs nothing there; the champion's commit holds what it was made from"
     yield clone.glasshouse("lineage", f"models:/{MODEL}@champion", "--verify").splitlines()[-1]
+
+
+def followed(trial: Trial, world: World, _server: Server) -> Iterator[str]:
+    """The folder that made the merged change goes on: `make pull && make retrain`, as a schedule does."""
+    said = world.copy.run(*PULL) + succeed(world)
+    left = world.copy.run("git", "status", "--porcelain") + world.copy.run("git", "stash", "list")
+    if stages_run(said) or "is in HEAD" not in said or left:
+        raise TrialFailure(f"after the merge of its change it must have nothing to do:\n{said}\n{left}")
+    yield f"{say_last(said, 'pulled up to')}; {say_last(said, 'nothing new')}"
+    fill(trial.bucket, trial.photos[:-2])
+    said = world.copy.run(*PULL) + succeed(world)
+    branch = find_newest(world)
+    if not stages_run(said) or branch not in said:
+        raise TrialFailure(f"new pictures must lead to a change again:\n{said}")
+    yield f"new pictures: {say_last(said, 'version 4')[:150]}"
+    world.copy.run("git", "push", "--quiet", "origin", f"refs/heads/{branch}:refs/heads/main")
+    said = world.copy.run(*PULL) + succeed(world)
+    if stages_run(said) or "is in HEAD" not in said or world.copy.run("git", "status", "--porcelain"):
+        raise TrialFailure(f"merged once more, it must have nothing to do:\n{said}")
+    yield f"merged once more: {say_last(said, 'nothing new')}"
 
 
 def read_only(trial: Trial, world: World, _server: Server) -> Iterator[str]:

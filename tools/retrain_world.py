@@ -77,7 +77,7 @@ class World:
         copy.run(*DVC, "remote", "add", "--default", "shelf", "../shelf")
         copy.run(*DVC, "import-url", "--quiet", str(bucket), PICTURES.as_posix())
         copy.commit("pictures")
-        copy.run("git", "push", "--quiet", "origin", "HEAD:main")
+        copy.run("git", "push", "--quiet", "--set-upstream", "origin", "HEAD:main")
         world.ready()
         return world
 
@@ -144,6 +144,7 @@ class Trial:
 
 
 RETRAIN = ("make", "--no-print-directory", "retrain", "GPU=0")
+PULL = ("make", "--no-print-directory", "pull", "GPU=0")
 
 
 def draw_photos(folder: Path) -> list[Path]:

@@ -99,6 +99,7 @@ def _add_registry(commands: Any) -> None:
     _add(commands, "rollback", "make the champion before this one champion again")
     retrain = _add(commands, "retrain", "new data in, a judged model and a change to merge out")
     retrain.add_argument("--dry-run", action="store_true", help="say what would happen, write nothing")
+    _add(commands, "pull", "bring the branch up to its upstream where a retraining left its files")
     lineage = _add(commands, "lineage", "where a registered model comes from, how to make it again")
     lineage.add_argument(
         "model", nargs="?", help="models:/NAME@ALIAS or models:/NAME/VERSION (default: the champion)"

@@ -7,12 +7,13 @@ from pathlib import Path
 from glasshouse.journal.git import ask_git, read_commit
 
 WRITTEN_LATER = (":!dvc.lock", ":!reports")  # what a run or a decision writes is no change of what was run
+CHANGES = "retrain"  # what the names of the branches that retrainings open begin with
 DIGITS = 12  # of the state's id in a branch's name
 
 
 def name_branch(state: str) -> str:
     """The branch that a retraining opens for a state."""
-    return f"retrain/{state[:DIGITS]}"
+    return f"{CHANGES}/{state[:DIGITS]}"
 
 
 def find_commit(root: Path, state: str) -> tuple[str, bool]:
