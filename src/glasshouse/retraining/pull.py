@@ -1,9 +1,9 @@
-"""`make pull`: the branch brought up to its upstream, in a folder where a retraining has left its files.
+"""`make pull`: the branch brought up to its upstream, in a folder where retrainings have left their files.
 
-A retraining leaves the checkout's branch alone and its results changed in the working tree; merged, the same
-files stand in what is to be pulled, and `git pull` would lose none of them. Here those give way: at once where
-a commit of a change, or what is pulled, holds just these bytes; into git's stash where a run that was cut off
-left them. Files of anybody else stop it, before anything is changed.
+A retraining leaves its results changed in the working tree. Once its change is merged, the same files are in
+what is to be pulled, and `git pull` refuses. Here they give way: dropped where a commit of a change, or what
+is pulled, holds just these bytes, put into git's stash where none does (a run was cut off). Files of anybody
+else stop it, before anything is changed.
 """
 
 from __future__ import annotations
