@@ -74,7 +74,7 @@ def _give_way(root: Path, say: Say) -> None:
 
 def _list_changes(root: Path) -> list[str]:
     """The changes that were opened, here or by others, the newest first."""
-    patterns = (f"refs/heads/{CHANGES}", f"refs/remotes/*/{CHANGES}")
+    patterns = (f"refs/heads/{CHANGES}", f"refs/remotes/*/{CHANGES}/*")
     listed = ask(root, "git", "for-each-ref", "--sort=-creatordate", "--format=%(refname)", *patterns)
     return listed.splitlines()
 
