@@ -16,7 +16,8 @@ from glasshouse.promotion import gate
 from glasshouse.promotion.decision import Outcome
 from glasshouse.promotion.gate import NoWayBack, Unfinished, promote, rollback
 from glasshouse.promotion.ledger import LEDGER, LedgerFault
-from glasshouse.tracking.aliases import Contended, Registry, RegistryFault, name_place
+from glasshouse.tracking.aliases import Registry, RegistryFault, name_place
+from glasshouse.tracking.claims import Contended
 from glasshouse.tracking.store import Store, StoreAway, locate_store
 
 GOOD, BAD = 0.0, 0.3  # bias of a classifier towards its first class
@@ -250,14 +251,41 @@ def test_claims(house: Any) -> None:
         there.claimed("there", wait_seconds=0.2),
     ):
         pytest.fail("two at once")
-    here._claim("promotion.claim.dead", "there")
+    here.set_tag("promotion.claim.dead", "1 there")
     with there.claimed("there", wait_seconds=0.0):  # its own folder's lock says that it is dead
         pass
-    here.client.set_registered_model_tag(MODEL, "promotion.claim.old", "1000.0 elsewhere")
-    with here.claimed("here", wait_seconds=0.0):
-        pass
-    assert not here._model().tags
+    assert not here.read_tags()
     assert name_place(house.root) == name_place(house.root / "data/..")
+
+
+@pytest.mark.parametrize("moved", ["claim", "champion"])
+def test_what_changed_just_before_the_alias_moves_is_respected(
+    house: Any, monkeypatch: pytest.MonkeyPatch, moved: str
+) -> None:
+    """Another machine took the claim for dead, or moved the champion all the same."""
+    house.finish(BAD)
+    promote(house.root)
+    house.finish(0.05)
+    gate.sync(house.root)
+    house.finish(GOOD)
+    untag = Registry.untag
+
+    def untag_and_be_late(self: Registry, version: Any, key: str) -> None:
+        untag(self, version, key)
+        if moved == "champion":
+            self.client.set_registered_model_alias(MODEL, "champion", "2")
+        for name in self.read_tags() if moved == "claim" else ():
+            self.drop_tag(name)
+
+    before = (house.root / LEDGER).read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(Registry, "untag", untag_and_be_late)
+        with pytest.raises(Contended, match="Run it again"):
+            promote(house.root)
+    assert registry(house).aliases()["champion"] == ("2" if moved == "champion" else "1")
+    assert (house.root / LEDGER).read_bytes() == before and not registry(house).read_tags()
+    decided = promote(house.root)  # anew, by what stands now
+    assert decided.outcome is (Outcome.NOISE if moved == "champion" else Outcome.BETTER)
 
 
 def test_a_changed_split_and_size_and_what_the_champion_has_learned_by_heart(

@@ -20,12 +20,12 @@ from glasshouse.promotion.ledger import Entry, add_line, read_ledger, rewritten
 from glasshouse.tracking.aliases import (
     CHAMPION,
     PREVIOUS,
-    Contended,
     Registry,
     RegistryFault,
     Version,
     name_place,
 )
+from glasshouse.tracking.claims import Contended
 from glasshouse.tracking.facts import Facts, read_facts, read_person, read_pictures
 from glasshouse.tracking.outcome import METRICS, read_outcome
 from glasshouse.tracking.store import Store, alone, locate_store
@@ -142,7 +142,9 @@ def carry_out(root: Path, registry: Registry, params: Params, decision: Decision
                 tags |= {LINE: entry.line, BEFORE: decision.champion or ""}
                 registry.tag(challenger, tags)
                 registry.untag(challenger, TAKEN_BACK)
+                registry.confirm(decision.champion)
                 registry.point(PREVIOUS, decision.champion)
+                registry.confirm(decision.champion)
                 registry.point(CHAMPION, challenger.number)
             else:
                 registry.tag(challenger, tags)
@@ -193,6 +195,7 @@ def rollback(root: Path, *, store: Store | None = None) -> tuple[Version, Versio
         with rewritten(root, add_line(read_ledger(root), entry.line)):
             registry.tag(champion, {TAKEN_BACK: now})
             registry.tag(previous, {LINE: entry.line})
+            registry.confirm(champion.number)
             registry.point(CHAMPION, previous.number)
             registry.point(PREVIOUS, find_before(registry, previous))
     return champion, previous

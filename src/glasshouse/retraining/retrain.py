@@ -40,6 +40,7 @@ from glasshouse.retraining.setting import (
 from glasshouse.retraining.shelf import RemoteAway, fetch_pictures, knock, pull, push
 from glasshouse.retraining.verdict import Verdict, take_verdict
 from glasshouse.tracking.aliases import RegistryFault
+from glasshouse.tracking.claims import Contended
 from glasshouse.tracking.facts import read_pictures
 from glasshouse.tracking.store import Store, StoreAway
 
@@ -65,7 +66,7 @@ def retrain(root: Path, say: Say, store: Store | None = None) -> int:
     Raises:
         AtWork: another retraining is at work here.
         LockFault, ChangeFault, ProgramFailed, RemoteAway, DataFault, NotCommitted, NotLasting, Stopped,
-            Moved, RegistryFault, LedgerFault: each says what to do.
+            Moved, LedgerFault: each says what to do.
     """
     demand_repository(root)
     with alone(root) as lock:
@@ -176,7 +177,7 @@ def finish(setting: Setting, change: Change) -> int:
     inputs = change.keep_inputs(setting.inputs)
     try:
         verdict = take_verdict(root, setting.store)
-    except (StoreAway, RegistryFault) as away:
+    except (StoreAway, RegistryFault, Contended) as away:
         say(f"{away} What was trained stands: the next run registers and judges it.")
         share(setting)
         return FAILED

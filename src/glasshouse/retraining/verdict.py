@@ -61,7 +61,7 @@ def take_verdict(root: Path, store: Store) -> Verdict:
     accepted), is no other model: it is neither registered nor judged.
 
     Raises:
-        Unfinished, StoreAway, RegistryFault, FactsMissing, LedgerFault: as `promote` does.
+        Unfinished, StoreAway, RegistryFault, Contended, FactsMissing, LedgerFault: as `promote` does.
     """
     params, state = read_params(root / PARAMS), read_state(root).id
     registry = Registry(store, params.tracking.model_name)

@@ -1,26 +1,19 @@
 """The registered model's versions and the aliases that say which one counts: champion, challenger, previous.
 
-MLflow moves an alias without asking what it pointed to, so two promoters could each overwrite the other's
-decision. `Registry.claimed` keeps them apart, on one machine or on several that share a server: whoever wants
-to move an alias first sets a claim of its own (a tag of the registered model) and then looks for others. Of
-two that claim at once at least one sees the other, and a promoter that sees another steps back and tries
-again. A claim whose promoter was killed is taken away: at once by the next one in the same folder, whose lock
-says that nobody else can be at work there; by others after CLAIM_SECONDS.
+Promoters are kept apart by claims (`tracking.claims`).
 """
 
 from __future__ import annotations
 
 import json
-import random
 import socket
-import time
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glasshouse.tracking.claims import WAIT_SECONDS, Claim, Contended, claimed
 from glasshouse.tracking.facts import Facts
 from glasshouse.tracking.mirror import STATE
 from glasshouse.tracking.store import AFTERWARDS, Patience, Store, StoreAway, connect, spoken
@@ -29,17 +22,11 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
-CLAIM = "promotion.claim."  # + a name of its own: one tag a promoter at work
-CLAIM_SECONDS = 120.0  # what is done under a claim takes a few requests
 LINEAGE = "lineage"  # folder of a run's artifacts: pictures.json, dvc.lock and the like
 
 
 class RegistryFault(RuntimeError):
     """The registry does not hold what it should; the message says what and what to do."""
-
-
-class Contended(RegistryFault):
-    """Another promoter is at work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +58,7 @@ class Registry:
         self.store, self.name = store, name
         # Asking a database that is not there would create it.
         self._client = None if is_unborn(store) else connect(store, patience)
+        self._claim: Claim | None = None
 
     @property
     def client(self) -> MlflowClient:
@@ -81,8 +69,7 @@ class Registry:
 
     def aliases(self) -> dict[str, str]:
         """Alias -> version number; empty where no model of this name is registered."""
-        model = self._model()
-        return {} if model is None else {name: str(number) for name, number in model.aliases.items()}
+        return self._read()[0]
 
     def find(self, alias: str) -> Version | None:
         """The version that an alias points to."""
@@ -114,6 +101,7 @@ class Registry:
 
     def point(self, alias: str, number: str | None) -> None:
         """Move an alias to a version; None takes it away. What stands so already is left alone."""
+        self._keep_claim()
         if self.aliases().get(alias) == number:
             return
         with spoken(self.store):
@@ -126,12 +114,14 @@ class Registry:
         """Set tags of a version, where they differ from those that it had when it was read."""
         with spoken(self.store):
             for key, value in tags.items():
+                self._keep_claim()
                 if version.tags.get(key) != value:
                     self.client.set_model_version_tag(self.name, version.number, key, value)
 
     def untag(self, version: Version, key: str) -> None:
         """Take a tag of a version away."""
         if key in version.tags:
+            self._keep_claim()
             with spoken(self.store):
                 self.client.delete_model_version_tag(self.name, version.number, key)
 
@@ -176,56 +166,65 @@ class Registry:
         return pictures
 
     @contextmanager
-    def claimed(self, place: str, wait_seconds: float = 2 * CLAIM_SECONDS) -> Iterator[None]:
+    def claimed(self, place: str, wait_seconds: float = WAIT_SECONDS) -> Iterator[None]:
         """Alone among all promoters of this model; raises Contended where another holds on too long.
 
         Args:
             place: of the caller; no other process claims for the same place (`store.alone` sees to that).
             wait_seconds: how long to try.
         """
-        mine, deadline = f"{CLAIM}{uuid.uuid4().hex}", time.monotonic() + wait_seconds
-        while True:
-            self._claim(mine, place)
-            if not self._others(mine, place):
-                break
-            self._disclaim(mine)
-            if time.monotonic() > deadline:
-                raise Contended(
-                    f"another promoter has been at work on {self.name} for {wait_seconds:.0f} s: run this "
-                    "again later."
-                )
-            time.sleep(random.uniform(0.05, 0.5))
-        try:
-            yield
-        finally:
-            self._disclaim(mine)
+        with claimed(self, place, wait_seconds) as self._claim:
+            try:
+                yield
+            finally:
+                self._claim = None
 
-    def _claim(self, key: str, place: str) -> None:
+    def confirm(self, champion: str | None) -> None:
+        """The last look before an alias moves.
+
+        Raises:
+            Contended: the claim is not held any more, or @champion is another version than `champion`.
+        """
+        self._keep_claim()
+        aliases, tags = self._read()
+        if self._claim is not None:
+            self._claim.demand(tags)
+        if aliases.get(CHAMPION) != champion:
+            raise Contended(
+                f"@{CHAMPION} of {self.name} is version {aliases.get(CHAMPION) or '(none)'} now, not "
+                f"{champion or '(none)'} as when this was decided: no alias was moved. Run it again."
+            )
+
+    def read_tags(self) -> dict[str, str]:
+        """Tags of the registered model, without those of its versions; empty where there is none."""
+        return self._read()[1]
+
+    def set_tag(self, key: str, value: str) -> None:
+        """Set a tag of the registered model."""
         with spoken(self.store):
-            self.client.set_registered_model_tag(self.name, key, f"{time.time():.3f} {place}")
+            self.client.set_registered_model_tag(self.name, key, value)
 
-    def _disclaim(self, key: str) -> None:
+    def drop_tag(self, key: str) -> None:
+        """Take a tag of the registered model away, if it is there."""
         from mlflow.exceptions import MlflowException
 
         with spoken(self.store):
             try:
                 self.client.delete_registered_model_tag(self.name, key)
             except MlflowException as error:
-                if error.error_code != "RESOURCE_DOES_NOT_EXIST":  # taken away as too old
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":  # taken away as dead
                     raise
 
-    def _others(self, mine: str, place: str) -> list[str]:
-        """Claims of other promoters; those of dead ones are taken away."""
-        model, others = self._model(), []
-        for key, claim in ({} if model is None else model.tags).items():
-            if not key.startswith(CLAIM) or key == mine:
-                continue
-            since, _, theirs = claim.partition(" ")
-            if theirs == place or time.time() - float(since) > CLAIM_SECONDS:
-                self._disclaim(key)
-            else:
-                others.append(key)
-        return others
+    def _keep_claim(self) -> None:
+        if self._claim is not None:
+            self._claim.keep()
+
+    def _read(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Aliases (name -> version number) and tags of the registered model."""
+        model = self._model()
+        if model is None:
+            return {}, {}
+        return {name: str(number) for name, number in model.aliases.items()}, dict(model.tags)
 
     def _model(self) -> Any:
         from mlflow.exceptions import MlflowException

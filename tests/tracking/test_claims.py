@@ -1,0 +1,113 @@
+"""Claims on one model, by promoters whose clocks have nothing to do with one another."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import pytest
+
+from glasshouse.tracking.claims import (
+    CLAIM,
+    CLAIM_SECONDS,
+    FRESH_SECONDS,
+    RENEW_SECONDS,
+    Claim,
+    Contended,
+    claimed,
+)
+
+
+@dataclass
+class Board:
+    """Tags that several promoters share; a request takes `slow` seconds of the clock."""
+
+    clock: list[float]
+    slow: float = 0.0
+    tags: dict[str, str] = field(default_factory=dict)
+    name: str = "flowers"
+
+    def read_tags(self) -> dict[str, str]:
+        self.clock[0] += self.slow
+        return dict(self.tags)
+
+    def set_tag(self, key: str, value: str) -> None:
+        self.clock[0] += self.slow
+        self.tags[key] = value
+
+    def drop_tag(self, key: str) -> None:
+        self.clock[0] += self.slow
+        self.tags.pop(key, None)
+
+
+@pytest.fixture
+def board(monkeypatch: pytest.MonkeyPatch) -> Board:
+    clock = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
+    monkeypatch.setattr(time, "time", lambda: 0.0)  # of a machine that thinks it is 1970
+    return Board(clock)
+
+
+def test_a_promoter_that_works_on_slowly_keeps_its_claim(board: Board) -> None:
+    """A server of 3.2 s a request: after 119 s another one took the claim, and both moved the champion."""
+    seen: dict[str, tuple[str, float]] = {}
+    with claimed(board, "here") as claim:
+        board.slow = 3.2
+        for _ in range(200):
+            claim.keep()
+            board.read_tags()
+            assert Claim(board, "there").find_others(seen) == [claim.key]
+        claim.demand(board.read_tags())
+    assert not board.tags
+
+
+def test_one_that_is_dead_is_taken_away_by_the_watch_of_the_one_who_waits(board: Board) -> None:
+    board.tags[f"{CLAIM}dead"] = "9999999999.9 elsewhere"
+    start = board.clock[0]
+    with claimed(board, "here"):
+        assert CLAIM_SECONDS < board.clock[0] - start < CLAIM_SECONDS + 2
+        assert f"{CLAIM}dead" not in board.tags
+    board.tags[f"{CLAIM}mine"] = "1 here"  # of this folder: its lock says that nobody else is at work
+    with claimed(board, "here", wait_seconds=0.0):
+        pass
+    assert not board.tags
+
+
+def test_one_that_is_at_work_is_waited_for_and_then_told(board: Board) -> None:
+    with (
+        claimed(board, "here"),
+        pytest.raises(Contended, match="at work on flowers for 5 s"),
+        claimed(board, "there", wait_seconds=5.0),
+    ):
+        pytest.fail("two at once")
+    assert not board.tags
+
+
+def test_a_claim_that_was_not_kept_moves_nothing(board: Board) -> None:
+    with claimed(board, "here") as claim:
+        claim.demand(board.read_tags())
+        with pytest.raises(Contended, match="moved no alias any more"):
+            claim.demand({})  # another one took it away
+        with pytest.raises(Contended):
+            claim.demand({claim.key: "another value"})
+        board.clock[0] += FRESH_SECONDS + 1
+        with pytest.raises(Contended):
+            claim.demand(board.read_tags())
+        claim.keep()
+        claim.demand(board.read_tags())
+        board.clock[0] += CLAIM_SECONDS + 1  # asleep so long that it was taken for dead
+        with pytest.raises(Contended):
+            claim.keep()
+    assert not board.tags
+
+
+def test_it_is_renewed_only_where_that_is_due(board: Board) -> None:
+    with claimed(board, "here") as claim:
+        (value,) = board.tags.values()
+        board.clock[0] += RENEW_SECONDS - 1
+        claim.keep()
+        assert list(board.tags.values()) == [value]
+        board.clock[0] += 2
+        claim.keep()
+        assert list(board.tags.values()) != [value]
