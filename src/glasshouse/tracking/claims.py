@@ -98,7 +98,8 @@ class Claim:
 @contextmanager
 def claimed(tags: Tags, place: str, wait_seconds: float = WAIT_SECONDS) -> Iterator[Claim]:
     """Alone among all promoters of a model; raises Contended where another one works on too long."""
-    claim, seen, deadline = Claim(tags, place), {}, time.monotonic() + wait_seconds
+    claim, deadline = Claim(tags, place), time.monotonic() + wait_seconds
+    seen: dict[str, tuple[str, float]] = {}
     while True:
         if not claim.find_others(seen):
             claim.set()

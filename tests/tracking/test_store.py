@@ -1,0 +1,129 @@
+"""A server is knocked at as MLflow's own client would reach it: certificates and proxies included."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import ssl
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from glasshouse.tracking.store import Store, StoreAway, knock
+
+SETTINGS = (
+    "MLFLOW_TRACKING_INSECURE_TLS",
+    "MLFLOW_TRACKING_SERVER_CERT_PATH",
+    "MLFLOW_TRACKING_CLIENT_CERT_PATH",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    *(
+        name
+        for lower in ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+        for name in (lower, lower.upper())
+    ),
+)
+
+
+class Answer(BaseHTTPRequestHandler):
+    status, asked = 200, ""
+
+    def do_GET(self) -> None:
+        type(self).asked = self.path
+        self.send_response(self.status)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def server() -> Iterator[ThreadingHTTPServer]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), type("Own", (Answer,), {})) as made:
+        thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield made
+        made.shutdown()
+        thread.join()
+
+
+def certify(folder: Path) -> tuple[Path, Path]:
+    """A certificate of 127.0.0.1 that nobody knows, and its key."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "house")])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .sign(key, hashes.SHA256())
+    )
+    certificate, secret = folder / "house.pem", folder / "house.key"
+    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    form = serialization.PrivateFormat.PKCS8
+    secret.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
+    return certificate, secret
+
+
+def test_a_certificate_of_a_house_is_taken_where_mlflow_would(
+    server: ThreadingHTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, secret = certify(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, secret)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    store = Store(f"https://127.0.0.1:{server.server_port}", None)
+    with pytest.raises(StoreAway, match=r"does not answer \(.*certificate"):
+        knock(store)
+    for name, value in {
+        "MLFLOW_TRACKING_INSECURE_TLS": "true",
+        "MLFLOW_TRACKING_SERVER_CERT_PATH": str(certificate),
+        "REQUESTS_CA_BUNDLE": str(certificate),
+    }.items():
+        with monkeypatch.context() as patch:
+            patch.setenv(name, value)
+            knock(store)
+
+
+def test_a_proxy_is_asked_unless_the_server_is_excepted(
+    server: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store("http://ada:secret@mlflow.invalid/base", None)
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.server_port}")
+    knock(store)
+    assert server.RequestHandlerClass.asked == "http://mlflow.invalid/base/health"  # type: ignore[attr-defined]
+    monkeypatch.setenv("NO_PROXY", "mlflow.invalid")
+    with pytest.raises(StoreAway, match=r"^MLflow at http://mlflow\.invalid/base does not answer") as caught:
+        knock(store)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "is_there"), [(200, True), (302, True), (401, True), (500, False), (503, False)]
+)
+def test_any_status_below_500_is_an_answer(server: ThreadingHTTPServer, status: int, is_there: bool) -> None:
+    server.RequestHandlerClass.status = status  # type: ignore[attr-defined]
+    store = Store(f"http://127.0.0.1:{server.server_port}", None)
+    if is_there:
+        knock(store)
+    else:
+        with pytest.raises(StoreAway, match=f"answers with status {status}"):
+            knock(store)
