@@ -270,6 +270,28 @@ def test_names_of_classes_become_legal(stored: Any) -> None:
     assert names == {f"per_class/{end}" for end in ("a_b/AP", "a_b/AP_", "___x/AP", "ä_ö/AP", "__/AP")}
 
 
+def test_an_upload_that_failed_leaves_no_second_model(stored: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow import MlflowClient
+
+    def break_off(*_: Any, **__: Any) -> None:
+        raise OSError("connection reset")
+
+    _run_everything(stored)
+    for step in ("log_model_artifacts", "log_model_artifacts", "log_outputs"):
+        with monkeypatch.context() as patch:
+            patch.setattr(MlflowClient, step, break_off)
+            with pytest.raises(StoreAway, match="connection reset"):
+                sync(stored.root)
+    sync(stored.root)
+    client = _client(stored.root)
+    (model,) = client.search_logged_models([client.get_experiment_by_name("glasshouse").experiment_id])
+    assert model.status.value == "READY"
+    (version,) = client.search_model_versions("name = 'blooms-detector'")
+    assert version.source == model.artifact_location
+    (path,) = stored.root.glob("mlruns/models/*/artifacts/model.onnx")
+    assert path.read_bytes() == (stored.root / "exports/model.onnx").read_bytes()
+
+
 def test_a_deleted_experiment_is_named(stored: Any) -> None:
     stored.make_outputs()
     client = _client(stored.root)

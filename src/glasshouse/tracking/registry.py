@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
     from mlflow.models import ModelSignature
 
+READY = "READY"  # of a logged model whose files are all there
 MLMODEL = "MLmodel"  # the file in which a model says how it is loaded
 NEEDED = (
     "onnx",
@@ -85,7 +86,7 @@ def _tensor(entry: Any, name: str | None) -> Any:
 
 
 def _log_network(mirror: Mirror, parent: Run, path: Path) -> str:
-    """Id of the model logged under the parent; one that a call cut off later left there is used again.
+    """Id of the model logged under the parent; one that a call cut off left there, whole or not, is used again.
 
     By the client alone: MLflow's `log_model` would need a global address, experiment and active run.
     """
@@ -95,11 +96,18 @@ def _log_network(mirror: Mirror, parent: Run, path: Path) -> str:
     outputs = client.get_run(run_id).outputs
     if outputs is not None and outputs.model_outputs:
         return str(outputs.model_outputs[-1].model_id)
-    logged = client.create_logged_model(mirror.experiment_id, name="model", source_run_id=run_id)
-    with TemporaryDirectory() as folder:
-        save_network(path, Path(folder, "model"), run_id, logged.model_id)
-        client.log_model_artifacts(logged.model_id, f"{folder}/model")
-    client.finalize_logged_model(logged.model_id, "READY")
+    left = client.search_logged_models(
+        [mirror.experiment_id], f"source_run_id = '{run_id}'", order_by=[{"field_name": "creation_time"}]
+    )
+    if left:
+        logged = left[0]
+    else:
+        logged = client.create_logged_model(mirror.experiment_id, name="model", source_run_id=run_id)
+    if str(logged.status) != READY:
+        with TemporaryDirectory() as folder:
+            save_network(path, Path(folder, "model"), run_id, logged.model_id)
+            client.log_model_artifacts(logged.model_id, f"{folder}/model")
+        client.finalize_logged_model(logged.model_id, READY)
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
     return str(logged.model_id)
 
