@@ -15,15 +15,17 @@ from PIL import Image
 from glasshouse.commands.accept import accept_version
 from glasshouse.params import read_view
 from glasshouse.quality.profile import write_profile
+from glasshouse.retraining import retrain as steps
 from glasshouse.retraining.acceptance import PROFILE, SPLITS, WAITING, accept_later, read_waiting, take_up
 from glasshouse.retraining.change import Change, write_mark
+from glasshouse.retraining.retrain import settle_state
 from glasshouse.retraining.setting import Setting
 from glasshouse.sources.example import Example
 from glasshouse.tables.gather import write_raw
 from glasshouse.tables.raw import TABLES, read_raw
 from glasshouse.tables.schema import write_table
 from glasshouse.tables.split import split_pictures
-from glasshouse.tracking.store import locate_store
+from glasshouse.tracking.store import Store, StoreAway, locate_store
 
 
 @dataclass
@@ -88,8 +90,6 @@ def test_it_is_taken_up_whole_also_after_a_kill(moved: tuple[Path, ...], root: P
 
 def test_only_another_state_takes_it_up(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The state that was judged keeps its inputs, finished or not; a new one begins with the new ones."""
-    from glasshouse.retraining.retrain import settle_state
-
     setting = Setting(desk.root, locate_store(desk.root), None, None, desk.said.append)
     desk.project.set(
         "[pipeline/download.py, src/room.py]", "[pipeline/download.py, data/accepted.json]", "dvc.yaml"
@@ -113,3 +113,34 @@ def test_only_another_state_takes_it_up(desk: Any, monkeypatch: pytest.MonkeyPat
     assert (desk.root / PROFILE).read_text() == "new accepted.json"
     assert desk.said == [f"the data version of state {judged[:12]} is accepted now"]
     assert settle_state(setting) == desk.state
+
+
+def test_what_was_taken_back_is_not_taken_up(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """New pictures after a rollback: the data version of the state that was taken back is withdrawn."""
+    setting = Setting(desk.root, locate_store(desk.root), None, None, desk.said.append)
+    judged = desk.state
+    for path in (PROFILE, SPLITS):
+        desk.project.write((WAITING / path.name).as_posix(), f"new {path.name}")
+    desk.project.write((WAITING / "state.txt").as_posix(), f"{judged}\n")
+    desk.project.set("seed: 7", "seed: 8")
+    before = [(desk.root / path).read_bytes() for path in (PROFILE, SPLITS)]
+
+    def ask(root: Path, store: Any, state: str) -> bool:
+        assert (root, store, state) == (desk.root, setting.store, judged)
+        return True
+
+    monkeypatch.setattr(steps, "is_taken_back", ask)
+    assert settle_state(setting) == desk.state
+    assert [(desk.root / path).read_bytes() for path in (PROFILE, SPLITS)] == before
+    assert read_waiting(desk.root) is None
+    assert desk.said == [f"the data version of state {judged[:12]} is not accepted: its model was taken back"]
+
+
+def test_a_registry_that_is_away_leaves_it_waiting(desk: Any) -> None:
+    setting = Setting(desk.root, Store("http://127.0.0.1:9", None), None, None, desk.said.append)
+    judged = desk.state
+    desk.project.write((WAITING / "state.txt").as_posix(), f"{judged}\n")
+    desk.project.set("seed: 7", "seed: 8")
+    with pytest.raises(StoreAway, match="does not answer"):
+        settle_state(setting)
+    assert read_waiting(desk.root) == judged

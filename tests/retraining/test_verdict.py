@@ -10,8 +10,9 @@ import pytest
 
 from glasshouse.journal.state import read_state
 from glasshouse.promotion.decision import Decision, Outcome, Reason
+from glasshouse.promotion.gate import TAKEN_BACK
 from glasshouse.retraining import verdict as module
-from glasshouse.retraining.verdict import SAME_NETWORK, take_verdict
+from glasshouse.retraining.verdict import SAME_NETWORK, is_taken_back, take_verdict
 from glasshouse.tracking.aliases import RegistryFault, Version
 from glasshouse.tracking.store import locate_store
 
@@ -125,3 +126,10 @@ def test_a_version_that_is_gone_is_told(project: Any, shelf: Shelf, monkeypatch:
     del shelf.versions["2"]
     with pytest.raises(RegistryFault, match="its version was deleted meanwhile"):
         take_verdict(project.root, shelf.store)
+
+
+def test_a_version_says_whether_it_was_taken_back(shelf: Shelf, project: Any) -> None:
+    assert not is_taken_back(project.root, shelf.store, shelf.state)
+    assert not is_taken_back(project.root, shelf.store, "another")  # never registered
+    shelf.versions["2"] = make_version("2", **{TAKEN_BACK: "2026-11-20 10:00:00"})
+    assert is_taken_back(project.root, shelf.store, shelf.state)

@@ -4,7 +4,8 @@ The stages `download` (drift) and `split` (which picture lies where) read what i
 it would change the state that was just judged: its stages would run again, its report of drift would compare
 the data with itself, and MLflow would get the same network under another state. So it waits in
 `reports/next_accepted/`, in git with the decision, and becomes an input of the first state that is another
-one anyway. Which one that is follows from files alone, so that every machine comes to the same.
+one anyway. Which one that is follows from files alone, so that every machine comes to the same; whether the
+model was taken back meanwhile, which withdraws it, says the registry that all of them ask.
 """
 
 from __future__ import annotations

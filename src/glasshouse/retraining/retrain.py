@@ -38,7 +38,7 @@ from glasshouse.retraining.setting import (
     open_setting,
 )
 from glasshouse.retraining.shelf import RemoteAway, fetch_pictures, knock, pull, push
-from glasshouse.retraining.verdict import Verdict, take_verdict
+from glasshouse.retraining.verdict import Verdict, is_taken_back, take_verdict
 from glasshouse.tracking.aliases import RegistryFault
 from glasshouse.tracking.claims import Contended
 from glasshouse.tracking.facts import read_pictures
@@ -65,8 +65,8 @@ def retrain(root: Path, say: Say, store: Store | None = None) -> int:
 
     Raises:
         AtWork: another retraining is at work here.
-        LockFault, ChangeFault, ProgramFailed, RemoteAway, DataFault, NotCommitted, NotLasting, Stopped,
-            Moved, LedgerFault: each says what to do.
+        LockFault, ChangeFault, ProgramFailed, RemoteAway, DataFault, NotCommitted, NotLasting, StoreAway,
+            Stopped, Moved, LedgerFault: each says what to do.
     """
     demand_repository(root)
     with alone(root) as lock:
@@ -117,13 +117,21 @@ def bring_outputs(setting: Setting) -> None:
 
 
 def settle_state(setting: Setting) -> str:
-    """The present state's id; what waits to be accepted becomes its input, if it is a new state anyway."""
+    """The present state's id; what waits to be accepted becomes its input, if it is a new state anyway.
+
+    Raises StoreAway where only the registry knows whether the champion that brought it was taken back: the
+    state must not depend on whether a server was there.
+    """
     root = setting.root
     state, waiting = read_state(root).id, acceptance.read_waiting(root)
-    if waiting in (None, state) or Change(root, state).is_held_by("HEAD"):
+    if waiting is None or waiting == state or Change(root, state).is_held_by("HEAD"):
+        return state
+    if is_taken_back(root, setting.store, waiting):
+        acceptance.forget(root)
+        setting.say(f"the data version of state {waiting[:12]} is not accepted: its model was taken back")
         return state
     acceptance.take_up(root)
-    setting.say(f"the data version of state {waiting[:12] if waiting else ''} is accepted now")
+    setting.say(f"the data version of state {waiting[:12]} is accepted now")
     return read_state(root).id
 
 
@@ -235,7 +243,10 @@ def preview(root: Path, store: Store | None = None) -> Iterator[str]:
             yield f"nothing new by what is here: the change of state {state[:12]} is in {place}"
             return
     if waiting not in (None, state):
-        yield f"would accept the data version of state {str(waiting)[:12]} first: another state than this"
+        yield (
+            f"would accept the data version of state {str(waiting)[:12]} first, unless its model was taken "
+            "back: another state than this"
+        )
     yield f"state {state[:12]} is new: {say_stale(root)}"
     yield f"would run `dvc repro`, and judge the model with MLflow at {setting.store.shown}"
     yield f"would open the change {change.branch}{' of origin' if has_origin(root) else ', a local branch'}"

@@ -11,7 +11,7 @@ from glasshouse.journal.pipeline import PARAMS
 from glasshouse.journal.state import read_state
 from glasshouse.params import read_params
 from glasshouse.promotion.decision import choose_metric
-from glasshouse.promotion.gate import TAG, promote
+from glasshouse.promotion.gate import TAG, TAKEN_BACK, promote
 from glasshouse.promotion.ledger import read_ledger
 from glasshouse.tracking.aliases import CHAMPION, Registry, RegistryFault, Version
 from glasshouse.tracking.outcome import NETWORK
@@ -93,6 +93,12 @@ def take_verdict(root: Path, store: Store) -> Verdict:
         before=read_scores(registry, against) if against else {},
         line=line,
     )
+
+
+def is_taken_back(root: Path, store: Store, state: str) -> bool:
+    """Whether `rollback` took the model of a state back; raises StoreAway."""
+    version = Registry(store, read_params(root / PARAMS).tracking.model_name).find_state(state)
+    return version is not None and TAKEN_BACK in version.tags
 
 
 def is_same_network(root: Path, champion: Version, state: str) -> bool:

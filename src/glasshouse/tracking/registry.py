@@ -86,7 +86,7 @@ def _tensor(entry: Any, name: str | None) -> Any:
 
 
 def _log_network(mirror: Mirror, parent: Run, path: Path) -> str:
-    """Id of the model logged under the parent; one that a call cut off left there, whole or not, is used again.
+    """Id of the model logged under the parent; one that a call cut off left there is used again.
 
     By the client alone: MLflow's `log_model` would need a global address, experiment and active run.
     """
