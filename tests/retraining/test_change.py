@@ -141,3 +141,12 @@ def test_figures_of_a_pull_request_have_whole_addresses(origin: str, desk: Any, 
     desk.git("remote", "set-url", "origin", origin)
     place = f"https://github.com/ada/flowers/blob/{change.branch}/reports/retrain/scores.svg?raw=true"
     assert link_figures(change, text) == f"![scores]({place})"
+
+
+def test_a_push_that_the_server_refuses_is_told_in_its_words(desk: Any, change: Change) -> None:
+    hook = desk.root.parent / "origin.git" / "hooks" / "pre-receive"
+    hook.write_text("#!/bin/sh\necho 'only robots push here' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    change.keep_results(change.keep_inputs([]), write_results(desk), "Retraining")
+    with pytest.raises(ChangeFault, match=r"\(pre-receive hook declined\) \(only robots push here\)"):
+        change.send()

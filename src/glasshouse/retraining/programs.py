@@ -14,7 +14,15 @@ PATIENCE_SECONDS = 3.0  # a terminal tells Ctrl-C to all its programs; after tha
 SHOWN_REASON = 300  # characters of what a program said
 # No questions, and no refreshing of the user's index in passing: killed, git would leave it locked.
 SETTINGS = {"GIT_TERMINAL_PROMPT": "0", "GH_PROMPT_DISABLED": "1", "GIT_OPTIONAL_LOCKS": "0"}
-NOISE = ("Having any troubles?", "hint:", "To ", "Please make sure", "and the repository exists")
+NOISE = (
+    "error: failed to push some refs",
+    "Having any troubles?",
+    "hint:",
+    "To ",
+    "Please make sure",
+    "and the repository exists",
+)
+SERVER = "remote:"  # before what a git server says
 
 
 class ProgramFailed(RuntimeError):
@@ -83,11 +91,13 @@ def say_command(words: Sequence[str]) -> str:
 
 
 def say_reason(done: subprocess.CompletedProcess[str]) -> str:
-    """The last line of its errors that says something, or its status."""
+    """The last line of its errors that says something, with a git server's own words, or its status."""
     lines = [line.strip() for line in (done.stderr or done.stdout).splitlines()]
     telling = [line for line in lines if line and not line.startswith(NOISE)]
     errors = [line for line in telling if line.startswith(("ERROR", "fatal", "error", "!"))]
     reason = (errors or telling or [f"status {done.returncode}"])[-1]
+    if words := " ".join(line.removeprefix(SERVER).strip() for line in telling if line.startswith(SERVER)):
+        reason = f"{reason} ({words})"
     return reason if len(reason) <= SHOWN_REASON else f"{reason[:SHOWN_REASON]}..."
 
 
