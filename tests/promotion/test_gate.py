@@ -195,10 +195,48 @@ def test_a_kill_at_any_moment_is_made_good_by_the_next_call(
     assert not [path for path in (house.root / "reports").iterdir() if path.name.startswith(".")]
 
 
+def test_a_lost_answer_is_told_as_half_written_and_completed(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server moved the alias and went away before it said so."""
+    house.finish(BAD)
+    promote(house.root)
+    house.finish(GOOD)
+    point = Registry.point
+
+    def point_and_lose(self: Registry, name: str, number: str | None) -> None:
+        point(self, name, number)
+        if name == "champion":
+            raise StoreAway("MLflow broke off: read timed out")
+
+    for call in (promote, rollback):
+        with monkeypatch.context() as patch:
+            patch.setattr(Registry, "point", point_and_lose)
+            with pytest.raises(StoreAway, match=r"timed out It was in the middle .* run this again"):
+                call(house.root)
+    assert len(rows(house)) == 2  # rollback, when it began, completed the promotion
+    promote(house.root)
+    decisions = ["promoted: first champion", "promoted: better", "rolled back", "refused: taken back before"]
+    assert [row[2] for row in rows(house)] == decisions
+    assert registry(house).aliases() == {"champion": "1", "challenger": "2"}
+
+
+def test_one_decision_at_two_times_is_one_row(house: Any) -> None:
+    """The row came here by git, from a machine whose registry then lost the version's own."""
+    house.finish(BAD)
+    promote(house.root)
+    (row,) = [line for line in (house.root / LEDGER).read_text().splitlines() if line.startswith("| 2")]
+    champion = registry(house).find("champion")
+    assert champion is not None
+    registry(house).tag(champion, {gate.LINE: row.replace(row[2:21], "2020-01-01 00:00:00")})
+    promote(house.root)
+    assert len(rows(house)) == 1
+
+
 def test_a_ledger_on_a_read_only_disk_leaves_the_champion_alone(house: Any) -> None:
     house.finish(BAD)
     (house.root / "reports/.ledger.md.new").mkdir()  # what stands there cannot be opened for writing
-    with pytest.raises(LedgerFault, match="nothing was changed"):
+    with pytest.raises(LedgerFault, match="the champion is as it was"):
         promote(house.root)
     assert registry(house).aliases() == {"challenger": "1"}
     assert not (house.root / LEDGER).exists()

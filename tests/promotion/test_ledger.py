@@ -11,6 +11,7 @@ from glasshouse.promotion.ledger import (
     LedgerFault,
     add_line,
     find_key,
+    find_row,
     read_ledger,
     rewritten,
 )
@@ -30,6 +31,7 @@ def test_lines_are_only_added_and_the_same_decision_is_not_added_twice() -> None
     # After another decision it is news again.
     assert add_line(more, later.line) == f"{more}{later.line}\n"
     assert add_line(more, first.line) == more
+    assert find_row(more, later.key) == first.line
 
 
 def test_a_row_has_as_many_cells_as_the_table_whatever_it_says() -> None:
@@ -51,7 +53,7 @@ def test_what_stands_inside_is_done_between_the_old_text_and_the_new(tmp_path: P
 def test_a_ledger_that_cannot_be_written_is_told_before_anything_is_done(tmp_path: Path) -> None:
     (tmp_path / "reports").write_text("a file where a folder should be")
     with (
-        pytest.raises(LedgerFault, match=r"ledger\.md cannot be written \(.*\): nothing was changed"),
+        pytest.raises(LedgerFault, match=r"ledger\.md cannot be written \(.*\): the champion is as it was"),
         rewritten(tmp_path, "x"),
     ):
         pytest.fail("it was done all the same")

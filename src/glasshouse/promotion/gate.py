@@ -8,6 +8,8 @@ ledger up to what @champion's own tags say.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from glasshouse.journal.state import read_state
 from glasshouse.params import Params, read_params
 from glasshouse.promotion.comparing import Bench, Candidate
 from glasshouse.promotion.decision import Decision, check_floors, choose_metric, decide, same_model
-from glasshouse.promotion.ledger import Entry, add_line, read_ledger, rewritten
+from glasshouse.promotion.ledger import Entry, add_line, find_row, read_ledger, rewritten
 from glasshouse.tracking.aliases import (
     CHAMPION,
     PREVIOUS,
@@ -28,7 +30,7 @@ from glasshouse.tracking.aliases import (
 from glasshouse.tracking.claims import Contended
 from glasshouse.tracking.facts import Facts, read_facts, read_person, read_pictures
 from glasshouse.tracking.outcome import METRICS, read_outcome
-from glasshouse.tracking.store import Store, alone, locate_store
+from glasshouse.tracking.store import Store, StoreAway, alone, locate_store
 from glasshouse.tracking.sync import sync
 
 TAG = "promotion."
@@ -52,7 +54,8 @@ def promote(
 
     Args:
         root: the project's folder.
-        dry_run: only say what would happen; nothing is written, in the registry or here.
+        dry_run: only say what would happen; nothing is written, in the registry or here (but the memory of
+            files' digests in `.glasshouse/`).
         again: also judge a challenger that `rollback` took back.
         store: MLflow's; the one that the environment names by default.
 
@@ -61,8 +64,11 @@ def promote(
 
     Raises:
         Unfinished: a stage is not up to date, or there is no ONNX export.
-        StoreAway, RegistryFault, FactsMissing: MLflow is away, or lacks files or tags of the champion.
-        LedgerFault: the ledger cannot be written. In all these cases nothing was changed.
+        RegistryFault, FactsMissing: MLflow lacks files or tags of the champion.
+        LedgerFault: the ledger cannot be written.
+        Contended: another promoter is at work, or was faster. In all these cases the champion is as it was.
+        StoreAway: MLflow is away; where it broke off while a decision was written, its message says so, and
+            the next call completes what stands half written.
     """
     store = store or locate_store(root)
     params = read_params(root / PARAMS)
@@ -137,9 +143,10 @@ def carry_out(root: Path, registry: Registry, params: Params, decision: Decision
             return True
         entry = write_entry(registry.name, decision, params, challenger.facts)
         tags = _decision_tags(decision, entry)
-        with rewritten(root, add_line(read_ledger(root), entry.line)):
+        text = add_line(read_ledger(root), entry.line)
+        with rewritten(root, text), told_half_written():
             if decision.promoted:
-                tags |= {LINE: entry.line, BEFORE: decision.champion or ""}
+                tags |= {LINE: find_row(text, entry.key), BEFORE: decision.champion or ""}
                 registry.tag(challenger, tags)
                 registry.untag(challenger, TAKEN_BACK)
                 registry.confirm(decision.champion)
@@ -157,10 +164,20 @@ def settle(root: Path, registry: Registry) -> None:
     if champion is None or LINE not in champion.tags:
         return
     registry.point(PREVIOUS, find_before(registry, champion))
-    text, line = read_ledger(root), champion.tags[LINE]
-    if line not in text.splitlines():
-        with rewritten(root, f"{text}{line}\n"):
-            pass
+    with rewritten(root, add_line(read_ledger(root), champion.tags[LINE])):
+        pass
+
+
+@contextmanager
+def told_half_written() -> Iterator[None]:
+    """Where MLflow breaks off in the middle of a decision, or its answer is lost, say what that means."""
+    try:
+        yield
+    except StoreAway as away:
+        raise StoreAway(
+            f"{away} It was in the middle of writing a decision, which may stand half written, or whole: run "
+            "this again, which completes it."
+        ) from away
 
 
 def find_before(registry: Registry, champion: Version) -> str | None:
@@ -178,7 +195,8 @@ def rollback(root: Path, *, store: Store | None = None) -> tuple[Version, Versio
 
     Raises:
         NoWayBack: there is no champion, or none before it.
-        StoreAway, LedgerFault: nothing was changed.
+        LedgerFault, Contended: the champion is as it was.
+        StoreAway: as `promote` has it.
     """
     store = store or locate_store(root)
     name = read_params(root / PARAMS).tracking.model_name
@@ -192,9 +210,10 @@ def rollback(root: Path, *, store: Store | None = None) -> tuple[Version, Versio
             raise NoWayBack(f"{name} has no @{PREVIOUS}: its first champion cannot be taken back.")
         now = _say_now()
         entry = _rollback_entry(now, name, champion, previous, read_person(root))
-        with rewritten(root, add_line(read_ledger(root), entry.line)):
+        text = add_line(read_ledger(root), entry.line)
+        with rewritten(root, text), told_half_written():
             registry.tag(champion, {TAKEN_BACK: now})
-            registry.tag(previous, {LINE: entry.line})
+            registry.tag(previous, {LINE: find_row(text, entry.key)})
             registry.confirm(champion.number)
             registry.point(CHAMPION, previous.number)
             registry.point(PREVIOUS, find_before(registry, previous))

@@ -42,7 +42,7 @@ HEAD = "\n".join(
 
 
 class LedgerFault(RuntimeError):
-    """The ledger cannot be written; nothing was changed."""
+    """The ledger cannot be written; no champion was moved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,11 @@ def find_key(line: str) -> str:
     return line.rstrip(" |").rpartition("| ")[2]
 
 
+def find_row(text: str, key: str) -> str:
+    """The last row of a decision, as it stands there: with the time at which it was taken first."""
+    return next(row for row in reversed(text.splitlines()) if row.startswith("| ") and find_key(row) == key)
+
+
 @contextmanager
 def rewritten(root: Path, text: str) -> Iterator[None]:
     """Write the whole ledger beside itself, do what stands inside, then let it take its place.
@@ -108,8 +113,8 @@ def rewritten(root: Path, text: str) -> Iterator[None]:
             os.fsync(stream.fileno())
     except OSError as error:
         raise LedgerFault(
-            f"{LEDGER.as_posix()} cannot be written ({error.strerror or error}): nothing was changed. "
-            "Make it writable and run this again."
+            f"{LEDGER.as_posix()} cannot be written ({error.strerror or error}): the champion is as "
+            "it was. Make it writable and run this again."
         ) from error
     try:
         yield
