@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from glasshouse.prediction.predictor import SCORE
 from glasshouse.tracking.carried import LOADER, write_carried
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
     from mlflow.models import ModelSignature
 
-READY = "READY"  # of a logged model whose files are all there
+READY: Final = "READY"  # of a logged model whose files are all there
 MLMODEL = "MLmodel"  # the file in which a model says how it is loaded
 NEEDED = (
     "onnx",
