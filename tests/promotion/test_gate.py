@@ -159,7 +159,7 @@ def test_a_kill_at_any_moment_is_made_good_by_the_next_call(
     house.finish(BAD)
     promote(house.root)
     house.finish(GOOD)
-    point, tag, replace = Registry.point, Registry.tag, Path.replace
+    point, tag, replace = Registry._set_alias, Registry.tag, Path.replace
 
     def stop(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -179,8 +179,8 @@ def test_a_kill_at_any_moment_is_made_good_by_the_next_call(
 
     moments: list[tuple[type, str, Any]] = [
         (Registry, "tag", tag_and_stop),
-        (Registry, "point", stop_before("champion")),
-        (Registry, "point", stop_after),
+        (Registry, "_set_alias", stop_before("champion")),
+        (Registry, "_set_alias", stop_after),
     ]
     for where, name, broken in moments:
         with monkeypatch.context() as patch:
@@ -202,7 +202,7 @@ def test_a_lost_answer_is_told_as_half_written_and_completed(
     house.finish(BAD)
     promote(house.root)
     house.finish(GOOD)
-    point = Registry.point
+    point = Registry._set_alias
 
     def point_and_lose(self: Registry, name: str, number: str | None) -> None:
         point(self, name, number)
@@ -211,7 +211,7 @@ def test_a_lost_answer_is_told_as_half_written_and_completed(
 
     for call in (promote, rollback):
         with monkeypatch.context() as patch:
-            patch.setattr(Registry, "point", point_and_lose)
+            patch.setattr(Registry, "_set_alias", point_and_lose)
             with pytest.raises(StoreAway, match=r"timed out It was in the middle .* run this again"):
                 call(house.root)
     assert len(rows(house)) == 2  # rollback, when it began, completed the promotion

@@ -149,10 +149,8 @@ def carry_out(root: Path, registry: Registry, params: Params, decision: Decision
                 tags |= {LINE: find_row(text, entry.key), BEFORE: decision.champion or ""}
                 registry.tag(challenger, tags)
                 registry.untag(challenger, TAKEN_BACK)
-                registry.confirm(decision.champion)
-                registry.point(PREVIOUS, decision.champion)
-                registry.confirm(decision.champion)
-                registry.point(CHAMPION, challenger.number)
+                registry.move(PREVIOUS, decision.champion, decision.champion)
+                registry.move(CHAMPION, challenger.number, decision.champion)
             else:
                 registry.tag(challenger, tags)
     return True
@@ -214,8 +212,7 @@ def rollback(root: Path, *, store: Store | None = None) -> tuple[Version, Versio
         with rewritten(root, text), told_half_written():
             registry.tag(champion, {TAKEN_BACK: now})
             registry.tag(previous, {LINE: find_row(text, entry.key)})
-            registry.confirm(champion.number)
-            registry.point(CHAMPION, previous.number)
+            registry.move(CHAMPION, previous.number, champion.number)
             registry.point(PREVIOUS, find_before(registry, previous))
     return champion, previous
 

@@ -102,13 +102,26 @@ class Registry:
     def point(self, alias: str, number: str | None) -> None:
         """Move an alias to a version; None takes it away. What stands so already is left alone."""
         self._keep_claim()
-        if self.aliases().get(alias) == number:
-            return
-        with spoken(self.store):
-            if number is None:
-                self.client.delete_registered_model_alias(self.name, alias)
-            else:
-                self.client.set_registered_model_alias(self.name, alias, number)
+        if self.aliases().get(alias) != number:
+            self._set_alias(alias, number)
+
+    def move(self, alias: str, number: str | None, champion: str | None) -> None:
+        """`point`, after a last look: on the claim that is held, and on which version is @champion.
+
+        Raises:
+            Contended: the claim is not held any more, or @champion is another version than `champion`.
+        """
+        self._keep_claim()
+        aliases, tags = self._read()
+        if self._claim is not None:
+            self._claim.demand(tags)
+        if aliases.get(CHAMPION) != champion:
+            raise Contended(
+                f"@{CHAMPION} of {self.name} is version {aliases.get(CHAMPION) or '(none)'} now, not "
+                f"{champion or '(none)'} as when this was decided: it was left alone. Run it again."
+            )
+        if aliases.get(alias) != number:
+            self._set_alias(alias, number)
 
     def tag(self, version: Version, tags: Mapping[str, str]) -> None:
         """Set tags of a version, where they differ from those that it had when it was read."""
@@ -179,22 +192,6 @@ class Registry:
             finally:
                 self._claim = None
 
-    def confirm(self, champion: str | None) -> None:
-        """The last look before an alias moves.
-
-        Raises:
-            Contended: the claim is not held any more, or @champion is another version than `champion`.
-        """
-        self._keep_claim()
-        aliases, tags = self._read()
-        if self._claim is not None:
-            self._claim.demand(tags)
-        if aliases.get(CHAMPION) != champion:
-            raise Contended(
-                f"@{CHAMPION} of {self.name} is version {aliases.get(CHAMPION) or '(none)'} now, not "
-                f"{champion or '(none)'} as when this was decided: no alias was moved. Run it again."
-            )
-
     def read_tags(self) -> dict[str, str]:
         """Tags of the registered model, without those of its versions; empty where there is none."""
         return self._read()[1]
@@ -214,6 +211,13 @@ class Registry:
             except MlflowException as error:
                 if error.error_code != "RESOURCE_DOES_NOT_EXIST":  # taken away as dead
                     raise
+
+    def _set_alias(self, alias: str, number: str | None) -> None:
+        with spoken(self.store):
+            if number is None:
+                self.client.delete_registered_model_alias(self.name, alias)
+            else:
+                self.client.set_registered_model_alias(self.name, alias, number)
 
     def _keep_claim(self) -> None:
         if self._claim is not None:

@@ -76,8 +76,9 @@ class Claim:
 
     def find_others(self, seen: dict[str, tuple[str, float]]) -> list[str]:
         """Claims of others; dead ones are taken away. `seen`: key -> value and since when it was seen."""
-        now, others = time.monotonic(), []
-        for key, value in self.tags.read_tags().items():
+        tags, others = self.tags.read_tags(), []
+        now = time.monotonic()  # after the answer: no value is older here than it is to its promoter
+        for key, value in tags.items():
             if not key.startswith(CLAIM) or key == self.key:
                 continue
             if key not in seen or seen[key][0] != value:
