@@ -25,7 +25,7 @@ from glasshouse.tables.gather import write_raw
 from glasshouse.tables.raw import TABLES, read_raw
 from glasshouse.tables.schema import write_table
 from glasshouse.tables.split import split_pictures
-from glasshouse.tracking.store import Store, StoreAway, locate_store
+from glasshouse.tracking.store import Store, locate_store
 
 
 @dataclass
@@ -136,11 +136,13 @@ def test_what_was_taken_back_is_not_taken_up(desk: Any, monkeypatch: pytest.Monk
     assert desk.said == [f"the data version of state {judged[:12]} is not accepted: its model was taken back"]
 
 
-def test_a_registry_that_is_away_leaves_it_waiting(desk: Any) -> None:
+def test_a_registry_that_is_away_keeps_nobody_from_training(desk: Any) -> None:
     setting = Setting(desk.root, Store("http://127.0.0.1:9", None), None, None, desk.said.append)
     judged = desk.state
+    for path in (PROFILE, SPLITS):
+        desk.project.write((WAITING / path.name).as_posix(), f"new {path.name}")
     desk.project.write((WAITING / "state.txt").as_posix(), f"{judged}\n")
     desk.project.set("seed: 7", "seed: 8")
-    with pytest.raises(StoreAway, match="does not answer"):
-        settle_state(setting)
-    assert read_waiting(desk.root) == judged
+    assert settle_state(setting) == desk.state
+    assert (desk.root / PROFILE).read_text() == "new accepted.json" and read_waiting(desk.root) is None
+    assert "does not answer" in desk.said[0] and "taken for not" in desk.said[0]

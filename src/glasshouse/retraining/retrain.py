@@ -65,8 +65,8 @@ def retrain(root: Path, say: Say, store: Store | None = None) -> int:
 
     Raises:
         AtWork: another retraining is at work here.
-        LockFault, ChangeFault, ProgramFailed, RemoteAway, DataFault, NotCommitted, NotLasting, StoreAway,
-            Stopped, Moved, LedgerFault: each says what to do.
+        LockFault, ChangeFault, ProgramFailed, RemoteAway, DataFault, NotCommitted, NotLasting, Stopped,
+            Moved, LedgerFault: each says what to do.
     """
     demand_repository(root)
     with alone(root) as lock:
@@ -119,14 +119,19 @@ def bring_outputs(setting: Setting) -> None:
 def settle_state(setting: Setting) -> str:
     """The present state's id; what waits to be accepted becomes its input, if it is a new state anyway.
 
-    Raises StoreAway where only the registry knows whether the champion that brought it was taken back: the
-    state must not depend on whether a server was there.
+    A registry that is away must not keep a schedule from training. Then nobody knows here whether the
+    champion that brought it was taken back, and it is accepted as if not.
     """
     root = setting.root
     state, waiting = read_state(root).id, acceptance.read_waiting(root)
     if waiting is None or waiting == state or Change(root, state).is_held_by("HEAD"):
         return state
-    if is_taken_back(root, setting.store, waiting):
+    try:
+        withdrawn = is_taken_back(root, setting.store, waiting)
+    except StoreAway as away:
+        setting.say(f"{away} Whether its model was taken back meanwhile is not known: taken for not.")
+        withdrawn = False
+    if withdrawn:
         acceptance.forget(root)
         setting.say(f"the data version of state {waiting[:12]} is not accepted: its model was taken back")
         return state
