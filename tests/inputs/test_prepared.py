@@ -251,6 +251,16 @@ def test_masks_lie_where_their_boxes_do(masked: Path, method: str) -> None:
     # What the crop leaves of the triangle begins lower than its box does.
     first = 2 if method == "crop" else 0
     assert found[first:] == pytest.approx(boxes[0, slots[0]].tolist()[first:], abs=1.0)
+    shapes = train.shapes()
+    assert shapes is not None and isinstance(shapes.packed, np.memmap)
+    # A hair has strips where it is too thin to fill a pixel; what has no mask has none.
+    told = {label: bool(shapes.counts[0, slot]) for label, slot in slots.items()}
+    assert told == ({0: True} if method == "crop" else {0: True, 1: False, 2: True})
+    strips, _, _ = shapes.gather(np.zeros(1, np.int64), np.array([slots[0]]))
+    x_min, y_min, x_max, y_max = boxes[0, slots[0]].tolist()
+    laid = strips * np.tile([x_max - x_min, y_max - y_min], 2) + np.tile([x_min, y_min], 2)
+    assert [*laid[:, :2].min(axis=0), *laid[:, 2:].max(axis=0)] == pytest.approx(found, abs=1.0)
+    assert (laid[:, 2:] - laid[:, :2]).prod(axis=1).sum() == pytest.approx(mask.sum(), rel=0.07)
 
 
 def test_masks_of_other_objects_are_refused(masked: Path) -> None:
