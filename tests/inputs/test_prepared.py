@@ -261,6 +261,9 @@ def test_masks_lie_where_their_boxes_do(masked: Path, method: str) -> None:
     laid = strips * np.tile([x_max - x_min, y_max - y_min], 2) + np.tile([x_min, y_min], 2)
     assert [*laid[:, :2].min(axis=0), *laid[:, 2:].max(axis=0)] == pytest.approx(found, abs=1.0)
     assert (laid[:, 2:] - laid[:, :2]).prod(axis=1).sum() == pytest.approx(mask.sum(), rel=0.07)
+    if method != "crop":
+        hair, _, _ = shapes.gather(np.zeros(1, np.int64), np.array([slots[2]]))
+        assert (hair[:, [0, 2]] == [0, 1]).all() and len(hair) == 80  # its rows, each from side to side
 
 
 def test_masks_of_other_objects_are_refused(masked: Path) -> None:
