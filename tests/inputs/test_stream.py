@@ -72,6 +72,19 @@ def digest(batch: Any) -> str:
     return hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in batch)).hexdigest()[:16]
 
 
+def test_without_masks_a_thing_is_its_box_and_where_pictures_turn_it_is_round() -> None:
+    """A square of 16 px about the middle of 32 px; turned by up to 45 degrees as a square it would grow."""
+    square = np.tile(np.array([8, 8, 24, 24], np.float32), (10, 1, 1))
+    things = replace(pictures(), boxes_xyxy_px=square, labels=np.zeros((10, 1), np.int32))
+    still = vars(AUGMENT) | {"flip": 0.0, "scale": (1.0, 1.0), "translate": 0.0, "mosaic": 0.0}
+    for rotate, atol in ((0.0, 1e-5), (45.0, 0.4)):
+        ranges = SimpleNamespace(**still | {"rotate": rotate})
+        turned = TrainingStream(things, 4, 1, ranges, None, lambda labels: labels, 114)
+        *_, boxes, labels, _ = turned.draw(0)
+        assert (labels == 0).all()
+        np.testing.assert_allclose(boxes[:, 0], square[:4, 0], atol=atol)
+
+
 @pytest.mark.parametrize("weights", [None, np.ones(10), np.full(10, 1.25)])
 def test_even_weights_change_no_byte(weights: np.ndarray | None) -> None:
     drawn = draw(weights, range(5))

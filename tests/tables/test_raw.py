@@ -210,7 +210,7 @@ def test_every_file_has_the_same_bytes_in_every_process_and_nothing_heavy_is_imp
             {p.relative_to(out).as_posix(): p.read_bytes() for p in out.rglob("*") if p.is_file()}
         )
     assert contents[0] == contents[1]
-    assert len(contents[0]) == 8 + 1 + 1 + 3 * 4  # raw, split, categories, three splits of four files
+    assert len(contents[0]) == 8 + 1 + 1 + 3 * 3  # raw, split, categories, three splits of three files
 
 
 def interrupt(folder: Path) -> None:
