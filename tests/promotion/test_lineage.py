@@ -156,3 +156,13 @@ def test_a_version_of_an_earlier_release_has_no_machine(make_facts: Any) -> None
     del tags["glasshouse.counts"]
     with pytest.raises(FactsMissing, match=r"v lacks the tags counts:"):
         Facts.from_tags(tags, "v")
+
+
+def test_a_training_that_failed_last_says_nothing_of_the_outputs(house: Any) -> None:
+    house.finish(0.0)
+    train(house, train_head=2, fine_tune=2)
+    with Journal(write_page(house.root, read_state(house.root)), "fine_tune", {"machine": {}}) as journal:
+        journal.end("failed")
+    sync(house.root)
+    lineage = read_lineage(house.root, "models:/blooms-detector@challenger")
+    assert list(lineage.facts.machines) == ["train_head"]
