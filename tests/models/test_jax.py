@@ -70,8 +70,9 @@ def train(network: Any, folder: Path, rate: float) -> list[dict[str, Any]]:
     """Three epochs of one batch, as the stages train."""
     from glasshouse.models.network import freeze
     from glasshouse.training.checkpoints import Checkpoint
-    from glasshouse.training.fit import build_optimizer, fit
+    from glasshouse.training.fit import fit
     from glasshouse.training.learner import Learner
+    from glasshouse.training.optimizer import build_optimizer
 
     batch = draw_batch(network.head)
 

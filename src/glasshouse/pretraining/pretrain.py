@@ -90,8 +90,9 @@ def pretrain(
         One row an epoch: epoch, loss, loss_class, loss_box.
     """
     from glasshouse.models.network import build_network, freeze
-    from glasshouse.training.fit import build_optimizer, fit
+    from glasshouse.training.fit import fit
     from glasshouse.training.learner import Learner
+    from glasshouse.training.optimizer import build_optimizer
     from glasshouse.training.runtime import prepare_runtime
 
     world = Shapes(pictures, size_px, seed)

@@ -11,9 +11,10 @@ from glasshouse.models.contracts import Head
 from glasshouse.models.network import Network, freeze
 from glasshouse.params import Augment, FineTune
 from glasshouse.training.checkpoints import Checkpoint
-from glasshouse.training.fit import Row, build_optimizer, fit
+from glasshouse.training.fit import Row, fit
 from glasshouse.training.learner import Learner
 from glasshouse.training.memory import warn_of_memory
+from glasshouse.training.optimizer import build_optimizer
 from glasshouse.training.sizes import Size, fit_sizes, head_at
 
 

@@ -1,4 +1,4 @@
-"""One training: optimizer, schedule, epochs, resuming, and a stop on numbers that are none."""
+"""One training: epochs, resuming, and a stop on numbers that are none."""
 
 from __future__ import annotations
 
@@ -16,41 +16,6 @@ Row = dict[str, Any]
 
 class NotFinite(ArithmeticError):
     """A loss became infinite or not a number."""
-
-
-def build_optimizer(
-    *,
-    learning_rate: float,
-    warmup_steps: int,
-    total_steps: int,
-    weight_decay: float = 0.0,
-    clip_norm: float = 10.0,
-    ema_momentum: float = 0.0,
-) -> Any:
-    """AdamW with linear warm-up and cosine decay to a hundredth of the peak.
-
-    Biases and the scales and shifts of batch normalization do not decay.
-
-    Args:
-        learning_rate: peak.
-        warmup_steps: steps from 0 to the peak.
-        total_steps: steps of the whole training.
-        weight_decay: AdamW's.
-        clip_norm: of all gradients together.
-        ema_momentum: of the moving average of the weights that replaces them at the end; 0 for none.
-    """
-    warmup = min(warmup_steps, max(total_steps - 1, 0))
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0 if warmup else learning_rate,
-        decay_steps=max(total_steps - warmup, 1),
-        alpha=0.01,
-        warmup_target=learning_rate if warmup else None,
-        warmup_steps=warmup,
-    )
-    average: dict[str, Any] = {"use_ema": True, "ema_momentum": ema_momentum} if ema_momentum else {}
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=weight_decay, global_clipnorm=clip_norm, **average)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer
 
 
 class _Epochs(keras.callbacks.Callback):

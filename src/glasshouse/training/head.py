@@ -12,9 +12,10 @@ from glasshouse.inputs.stream import Pictures, TrainingStream, may_compose
 from glasshouse.models.network import Network, freeze
 from glasshouse.params import Augment, TrainHead
 from glasshouse.training.checkpoints import Checkpoint
-from glasshouse.training.fit import Row, build_optimizer, fit
+from glasshouse.training.fit import Row, fit
 from glasshouse.training.learner import Learner
 from glasshouse.training.memory import warn_of_memory
+from glasshouse.training.optimizer import build_optimizer
 
 WARMUP_SHARE = 0.1  # of all steps
 

@@ -11,6 +11,7 @@ from keras import ops
 
 from glasshouse.models.contracts import Head, Tensors
 from glasshouse.models.network import Network
+from glasshouse.training.batch_norm import fuse_batch_norms
 from glasshouse.training.sizes import Size
 
 
@@ -32,6 +33,7 @@ class Learner(keras.Model):
         """
         super().__init__(name="learner")
         self.model, self.network, self.heads = model, network, dict(heads or {})
+        fuse_batch_norms(model)
         self.terms = {name: keras.metrics.Mean(name=f"loss_{name}") for name in network.head.terms}
 
     def call(self, x: Any, training: bool = False) -> Any:

@@ -141,8 +141,9 @@ def learn_by_heart(
     from glasshouse.models.necks import none
     from glasshouse.models.network import build_network, freeze
     from glasshouse.training.checkpoints import Checkpoint
-    from glasshouse.training.fit import build_optimizer, fit
+    from glasshouse.training.fit import fit
     from glasshouse.training.learner import Learner
+    from glasshouse.training.optimizer import build_optimizer
 
     keras.utils.set_random_seed(1)
     model: Any = SimpleNamespace(

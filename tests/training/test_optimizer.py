@@ -1,0 +1,76 @@
+"""The optimizer: Keras's own AdamW but for rounding, by one kernel a variable."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from glasshouse.training.optimizer import build_optimizer
+
+keras = pytest.importorskip("keras")
+needs_tensorflow = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="only TensorFlow has the kernel"
+)
+SHAPES = {"kernel": (3, 3, 4, 8), "bias": (8,), "gamma": (1,)}
+STEPS = 12
+
+
+def reference(*, total: int, weight_decay: float, ema_momentum: float) -> Any:
+    """What `build_optimizer` promises, written with Keras's own class."""
+    rate = keras.optimizers.schedules.CosineDecay(0.0, total - 3, 0.01, warmup_target=0.1, warmup_steps=3)
+    average: dict[str, Any] = {"use_ema": True, "ema_momentum": ema_momentum} if ema_momentum else {}
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=weight_decay, global_clipnorm=2.0, **average)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+def walk(optimizer: Any) -> list[np.ndarray]:
+    """Weights and the optimizer's state after STEPS steps on the same gradients."""
+    rng = np.random.default_rng(4)
+    weights = [
+        keras.Variable(rng.normal(size=shape), dtype="float32", name=name) for name, shape in SHAPES.items()
+    ]
+    optimizer.build(weights)
+    for step in range(STEPS):
+        slopes = [rng.normal(size=shape).astype(np.float32) * 3.0 ** (step % 4) for shape in SHAPES.values()]
+        optimizer.apply([keras.ops.convert_to_tensor(slope) for slope in slopes], weights)
+    state = {variable.path: variable for variable in optimizer.variables}
+    assert int(state.pop(next(path for path in state if path.endswith("/iteration")))) == STEPS
+    optimizer.finalize_variable_values(weights)
+    return [keras.ops.convert_to_numpy(each) for each in (*weights, *state.values())]
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.05])
+@pytest.mark.parametrize("ema_momentum", [0.0, 0.9])
+def test_steps_are_those_of_kerass_adamw(weight_decay: float, ema_momentum: float) -> None:
+    choice = {"weight_decay": weight_decay, "ema_momentum": ema_momentum}
+    own = build_optimizer(learning_rate=0.1, warmup_steps=3, total_steps=STEPS, clip_norm=2.0, **choice)
+    found, expected = walk(own), walk(reference(total=STEPS, **choice))
+    assert len(found) == len(expected) >= 3 * len(SHAPES)
+    for mine, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-5)  # steps of 0.1
+
+
+def test_the_first_step_is_the_rate_against_the_gradient() -> None:
+    # Adam's first step: m / sqrt(v) = g / |g|, so each weight moves by the rate whatever the size of g.
+    weight = keras.Variable(np.zeros(3), dtype="float32", name="kernel")
+    optimizer = build_optimizer(learning_rate=0.01, warmup_steps=0, total_steps=100, clip_norm=1e9)
+    optimizer.build([weight])
+    optimizer.apply([keras.ops.convert_to_tensor(np.array([5.0, -0.5, 300.0], np.float32))], [weight])
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(weight), [-0.01, 0.01, -0.01], rtol=1e-3)
+
+
+@needs_tensorflow
+def test_a_variables_step_is_one_kernel() -> None:
+    import tensorflow as tf
+
+    weights = [keras.Variable(np.ones(shape), dtype="float32", name=name) for name, shape in SHAPES.items()]
+    optimizer = build_optimizer(learning_rate=0.1, warmup_steps=3, total_steps=STEPS)
+    optimizer.build(weights)
+    slopes = [tf.ones(shape) for shape in SHAPES.values()]
+    graph = tf.function(lambda: optimizer.apply(slopes, weights)).get_concrete_function().graph
+    kinds = [operation.type for operation in graph.get_operations()]
+    assert kinds.count("ResourceApplyAdam") == len(SHAPES)
+    assert "Sqrt" not in kinds[kinds.index("ResourceApplyAdam") :]  # nothing of the step is left outside
