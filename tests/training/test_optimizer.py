@@ -74,3 +74,17 @@ def test_a_variables_step_is_one_kernel() -> None:
     kinds = [operation.type for operation in graph.get_operations()]
     assert kinds.count("ResourceApplyAdam") == len(SHAPES)
     assert "Sqrt" not in kinds[kinds.index("ResourceApplyAdam") :]  # nothing of the step is left outside
+
+
+@needs_tensorflow
+def test_the_schedule_is_computed_once_a_step() -> None:
+    import tensorflow as tf
+
+    weights = [keras.Variable(np.ones(3), dtype="float32", name="kernel") for _ in range(9)]
+    optimizer = build_optimizer(learning_rate=0.1, warmup_steps=3, total_steps=STEPS, weight_decay=0.05)
+    optimizer.build(weights)
+    slopes = [tf.ones(3)] * len(weights)
+    graph = tf.function(lambda: optimizer.apply(slopes, weights)).get_concrete_function().graph
+    assert [operation.type for operation in graph.get_operations()].count(
+        "StatelessIf"
+    ) == 1  # warm-up or decay
