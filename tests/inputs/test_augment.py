@@ -17,7 +17,7 @@ from glasshouse.inputs.augment import (
     draw_plan,
 )
 from glasshouse.inputs.moving import MIN_VISIBLE, find_seen, move_boxes
-from glasshouse.inputs.painting import paint, projections
+from glasshouse.inputs.painting import invert, move_tiles, recolour
 from glasshouse.inputs.shapes import Shapes
 
 SIZE = (96, 128)
@@ -47,9 +47,8 @@ def plan_of(seed: int = 0, batch: int = 1, size: tuple[int, int] = SIZE, **chang
 
 def see(plan: Plan, pictures: np.ndarray) -> np.ndarray:
     """The batch (B, H, W, 3) as painted from `pictures`."""
-    moves = (projections(plan), plan.region_xyxy_px, plan.picture, plan.colour, plan.offset)
-    mixture = (plan.partner, plan.share)
-    return np.asarray(paint(pictures[plan.rows], *moves, *mixture, fill=0, mixed=True))
+    moved = move_tiles(pictures[plan.rows], plan, len(plan.share), pictures.shape[1:3], 0)
+    return np.asarray(recolour(moved, plan.colour, plan.offset, plan.partner, plan.share, mixed=True))
 
 
 def move(plan: Plan, boxes: list[list[float]], batch: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -63,7 +62,7 @@ def test_without_ranges_nothing_changes() -> None:
     boxes, labels = move(plan, [[10, 20, 30, 40]])
     assert boxes[0, 0].tolist() == [10, 20, 30, 40]
     assert labels[0].tolist() == [0] + [-1] * 7  # eight slots for each of a picture's own
-    assert projections(plan)[0] == pytest.approx([1, 0, 0, 0, 1, 0, 0, 0])
+    assert invert(plan)[0].tolist() == [1, 0, 0, 0, 1, 0]
     assert plan.colour[0] == pytest.approx(np.eye(3), abs=1e-6)
     assert plan.offset[0] == pytest.approx(0, abs=1e-5)
 
@@ -72,8 +71,8 @@ def test_a_flip_mirrors_about_the_middle_of_the_width() -> None:
     plan = plan_of(flip=1.0)
     boxes, _ = move(plan, [[10, 20, 30, 40]])
     assert boxes[0, 0].tolist() == [98, 20, 118, 40]  # 128 - 30, 128 - 10
-    # Column 0 of the output shows column 127: input = (0 + 0.5 - 128) / -1 - 0.5 = 127.
-    assert projections(plan)[0, [0, 2]].tolist() == [-1, 127]
+    # The middle of column 0 of the output shows that of column 127: 128 - 0.5 = 127.5.
+    assert invert(plan)[0, [0, 2]].tolist() == [-1, 128]
 
 
 def test_a_zoom_keeps_the_centre() -> None:
@@ -138,11 +137,10 @@ def test_boxes_move_with_the_pixels(shapes: Any, transform: str, seed: int, shap
 
 def light_alone(plan: Plan, masks: np.ndarray, tile: int) -> np.ndarray:
     """Which pixels (H, W) of the batch's picture show the white shape of this tile, all else being black."""
-    moves = (projections(plan)[[tile]], plan.region_xyxy_px[[tile]], np.zeros(1, np.int64))
-    flat = (np.eye(3, dtype=np.float32)[None], np.zeros((1, 3), np.float32))
+    moves = {name: getattr(plan, name)[[tile]] for name in ("matrix", "shift_xy_px", "region_xyxy_px")}
+    alone = replace(plan, picture=np.zeros(1, np.int64), **moves)
     white = np.repeat(255 * masks[plan.rows[[tile]]][..., None], 3, axis=-1).astype(np.uint8)
-    whole = (np.zeros(1, np.int64), np.ones(1, np.float32))
-    return np.asarray(paint(white, *moves, *flat, *whole, fill=0, mixed=False))[0, ..., 0] > 127
+    return np.asarray(move_tiles(white, alone, 1, masks.shape[1:], 0)[0, ..., 0] > 127)
 
 
 def test_turning_keeps_lengths_angles_and_the_centre() -> None:

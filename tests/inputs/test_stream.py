@@ -15,16 +15,17 @@ from glasshouse.inputs.stream import Pictures, TrainingStream, pictures_of
 
 
 class Pixels:
-    """Pictures in memory."""
+    """Pictures in memory, which remember what was taken of them."""
 
     def __init__(self, pixels: np.ndarray) -> None:
-        self.pixels = pixels
+        self.pixels, self.taken = pixels, list[np.ndarray]()
 
     def __len__(self) -> int:
         return len(self.pixels)
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
-        return self.pixels[rows]
+        self.taken.append(self.pixels[rows])
+        return self.taken[-1]
 
 
 AUGMENT: Any = SimpleNamespace(
@@ -61,11 +62,19 @@ def test_an_epoch_sees_no_picture_twice() -> None:
 TILES = ["9b97704e1d9d7505", "b68fe934d72e56c8", "394fd38297914ad5", "e7bcfe2d5df358a0", "738e03783c8c3c49"]
 
 
-def draw(weights: np.ndarray | None, steps: range, seed: int = 1, mosaic: float = 0.5) -> list[Any]:
+def draw(weights: np.ndarray | None, steps: range, seed: int = 1) -> list[Any]:
     drawn = replace(pictures(), weights=weights)
-    ranges = SimpleNamespace(**vars(AUGMENT) | {"mosaic": mosaic})
-    batches = TrainingStream(drawn, 4, seed, ranges, lambda epoch: True, lambda labels: labels, 114)
+    batches = TrainingStream(drawn, 4, seed, AUGMENT, lambda epoch: True, lambda labels: labels, 114)
     return [batches.draw(step) for step in steps]
+
+
+def take_tiles(batches: TrainingStream, steps: range) -> list[np.ndarray]:
+    """What the batches are made of: the pictures, as they are, that each takes."""
+    assert isinstance(batches.pictures.pixels, Pixels)
+    batches.pictures.pixels.taken.clear()
+    for step in steps:
+        batches.draw(step)
+    return list(batches.pictures.pixels.taken)
 
 
 def digest(batch: Any) -> str:
@@ -87,9 +96,11 @@ def test_without_masks_a_thing_is_its_box_and_where_pictures_turn_it_is_round() 
 
 @pytest.mark.parametrize("weights", [None, np.ones(10), np.full(10, 1.25)])
 def test_even_weights_change_no_byte(weights: np.ndarray | None) -> None:
-    drawn = draw(weights, range(5))
-    assert [digest(batch[:1]) for batch in drawn] == TILES
-    assert [digest(batch) for batch in drawn] == [digest(batch) for batch in draw(None, range(5))]
+    drawn = replace(pictures(), weights=weights)
+    batches = TrainingStream(drawn, 4, 1, AUGMENT, lambda epoch: True, lambda labels: labels, 114)
+    assert [digest([tiles]) for tiles in take_tiles(batches, range(5))] == TILES
+    whole = [digest(batch) for batch in draw(weights, range(5))]
+    assert whole == [digest(batch) for batch in draw(None, range(5))]
     rows = [batch_rows(10, 4, 7, step, weights).tolist() for step in range(4)]
     assert rows == [[8, 0, 7, 1], [3, 6, 2, 4], [9, 0, 8, 6], [7, 1, 3, 4]]
 
@@ -103,9 +114,9 @@ def test_a_small_set_is_shown_several_times_an_epoch() -> None:
     assert (once.steps, thrice.steps) == (2, 6)
     assert digest(once.draw(1)) == digest(thrice.draw(1))  # the same order and augmentation by the step
     # Tiles of a batch: more than its pictures where there are mosaics, which stop after the first epoch.
-    assert max(len(thrice.draw(step)[0]) for step in range(2, 6)) > 4
-    assert {len(thrice.draw(step)[0]) for step in range(6, 12)} == {4}
-    assert {len(once.draw(step)[0]) for step in range(2, 6)} == {4}
+    assert max(map(len, take_tiles(thrice, range(2, 6)))) > 4
+    assert set(map(len, take_tiles(thrice, range(6, 12)))) == {4}
+    assert set(map(len, take_tiles(once, range(2, 6)))) == {4}
 
 
 @settings(deadline=None, max_examples=60)
@@ -139,8 +150,10 @@ def test_repeats_do_not_stand_together_and_any_picture_may_be_left_out() -> None
 
 def test_mosaics_take_their_partners_by_weight_too() -> None:
     weights = np.array([1.0] * 9 + [9.0])
-    tiles = np.concatenate([batch[0] for batch in draw(weights, range(100), mosaic=1.0)])
-    last = pictures().pixels.gather(np.array([9]))[0]
+    ranges, drawn = SimpleNamespace(**vars(AUGMENT) | {"mosaic": 1.0}), replace(pictures(), weights=weights)
+    batches = TrainingStream(drawn, 4, 1, ranges, lambda epoch: True, lambda labels: labels, 114)
+    last = drawn.pixels.gather(np.array([9]))[0]
+    tiles = np.concatenate(take_tiles(batches, range(100)))
     share = np.mean([(tile == last).all() for tile in tiles])
     assert len(tiles) == 1600  # 100 batches of 4 pictures of 4
     assert share == pytest.approx(0.5, abs=0.07)  # 9 of 18; even it would be 0.1

@@ -17,7 +17,7 @@ from glasshouse.inputs.augment import Plan, draw_plan, resize_plan
 from glasshouse.inputs.masks import Masks
 from glasshouse.inputs.moving import Seen, find_seen, lay_out
 from glasshouse.inputs.order import are_uneven, batch_rows, draw_epoch, steps_per_epoch, weigh_partners
-from glasshouse.inputs.painting import paint, projections
+from glasshouse.inputs.painting import lay_over, move_tiles, recolour
 from glasshouse.inputs.pasting import draw_pasting, hide_objects, paste_objects
 from glasshouse.inputs.prepared import Prepared
 from glasshouse.inputs.shapes import Shapes
@@ -132,7 +132,8 @@ class TrainingStream:
         return self.sizes[self.choose_size(step)][0] if self.sizes else self.pictures.size
 
     def draw(self, step: int) -> tuple[NDArray[Any], ...]:
-        """Batch `step` before its pixels are moved: tiles and what `paint` does to them, then the labels."""
+        """Batch `step` before its colours are changed: pixels and what `recolour` does to them, then the
+        labels."""
         pictures, epoch = self.pictures, step // self.steps
         rows = batch_rows(len(pictures), self.batch_size, self.seed, step, pictures.weights)
         rng = np.random.default_rng([self.seed, 1, step])
@@ -142,15 +143,15 @@ class TrainingStream:
             order = draw_epoch(len(pictures), self.seed, step * self.passes // self.steps, pictures.weights)
             plan = weigh_partners(plan, order)
         plan = self._fit(plan, step)
-        seen, pasted = self._find_seen(plan), tuple[NDArray[Any], ...]()
-        if self.composed and self.augment.copy_paste:
-            seen, pasted = self._paste(rng, step, plan, seen, self.augment.copy_paste if composed else 0.0)
+        seen = self._find_seen(plan)
+        tiles = pictures.pixels.gather(plan.rows)
+        pixels = move_tiles(tiles, plan, self.batch_size, self.size_of(step), round(self.fill))
+        if composed and self.augment.copy_paste:
+            seen = self._paste(rng, step, plan, seen, pixels)
         boxes, labels = lay_out(plan, seen, self.batch_size, self.slots)
         label = pictures.label[rows] if pictures.label is not None else np.full(len(rows), -1, np.int32)
-        tiles = pictures.pixels.gather(plan.rows)
-        moves = (projections(plan), plan.region_xyxy_px, plan.picture.astype(np.int32))
         mixture = (plan.partner.astype(np.int32), plan.share)
-        return (tiles, *moves, plan.colour, plan.offset, *mixture, *pasted, boxes, labels, label)
+        return (pixels, plan.colour, plan.offset, *mixture, boxes, labels, label)
 
     def _fit(self, plan: Plan, step: int) -> Plan:
         """The plan for the size of batch `step`."""
@@ -163,20 +164,20 @@ class TrainingStream:
         return find_seen(plan, self.pictures.boxes_xyxy_px, self._shapes(), self.pictures.labels)
 
     def _paste(
-        self, rng: np.random.Generator, step: int, plan: Plan, seen: Seen, probability: float
-    ) -> tuple[Seen, tuple[NDArray[Any], ...]]:
-        """The objects of a batch with what is pasted onto it, and what `painting.lay_over` takes."""
+        self, rng: np.random.Generator, step: int, plan: Plan, seen: Seen, pixels: NDArray[np.uint8]
+    ) -> Seen:
+        """Lay objects over the pixels of a batch, in place; its objects, with these and without what they
+        hide."""
         pictures, masks = self.pictures, self.pictures.masks
         assert masks is not None  # may_compose has looked
         weights = pictures.weights if are_uneven(pictures.weights) else None
+        probability = self.augment.copy_paste
         drawn = draw_pasting(rng, self.batch_size, masks, weights, pictures.size, self.augment, probability)
         pasting = replace(drawn, plan=self._fit(drawn.plan, step))
         shape = (self.batch_size, *self.size_of(step))
         added, cover = paste_objects(pasting, self._find_seen(pasting.plan), masks, pictures.shapes, shape)
-        left = hide_objects(plan, seen, masks, pictures.boxes_xyxy_px, cover)
-        tiles = pictures.pixels.gather(pasting.plan.rows)
-        onto = pasting.onto.astype(np.int32)
-        return left.join(added), (tiles, projections(pasting.plan), onto, cover[pasting.onto])
+        lay_over(pixels, pictures.pixels.gather(pasting.plan.rows), pasting.plan, pasting.onto, cover)
+        return hide_objects(plan, seen, masks, pictures.boxes_xyxy_px, cover).join(added)
 
     @property
     def slots(self) -> int:
@@ -218,22 +219,15 @@ class TrainingStream:
 
         sample = self.draw(sample_step)
         types = [tf.as_dtype(array.dtype) for array in sample]
-        # How many tiles a batch needs differs from one to the next, mosaics take four; so do pasted pictures.
-        ends = [array.shape[1:] for array in sample]
-        loose = [*range(4), *range(8, len(sample) - 3)]
-        shapes = [(None if i in loose else self.batch_size, *end) for i, end in enumerate(ends)]
-        if self.augment.copy_paste and self.composed:
-            shapes[-4] = (None, *size)  # what is covered, in pixels of this size
+        shapes = [(self.batch_size, *size, 3), *(array.shape for array in sample[1:])]
+        mixed = bool(self.composed and self.augment.mix_up)
 
         def load(step: Any) -> tuple[Any, ...]:
             values = tf.numpy_function(lambda number: self.draw(int(number)), [step], types, stateful=False)
             return tuple(tf.ensure_shape(value, shape) for value, shape in zip(values, shapes, strict=True))
 
         def finish(*values: Any) -> tuple[Any, Any]:
-            *tiles, boxes, labels, label = values
-            mixed = bool(self.composed and self.augment.mix_up)
-            painted = paint(*tiles, fill=self.fill, mixed=mixed, size=size)
-            pixels = tf.ensure_shape(painted, (self.batch_size, *size, 3))
-            return pixels, encode({"boxes": boxes, "labels": labels, "label": label})
+            *pixels, boxes, labels, label = values
+            return recolour(*pixels, mixed=mixed), encode({"boxes": boxes, "labels": labels, "label": label})
 
-        return steps.map(load, num_parallel_calls=1).map(finish, num_parallel_calls=2).prefetch(4)
+        return steps.map(load, num_parallel_calls=2).map(finish, num_parallel_calls=2).prefetch(4)
