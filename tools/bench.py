@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,63 @@ def bench_head() -> list[Row]:
         ("head epoch, live", live, "head epoch, cached features", cached, "s"),
         (f"{MAIN_SCORE[task]} of the head, cached", cached_score, "live", live_score, ""),
     ]
+
+
+def bench_step() -> list[Row]:
+    """CPU-seconds of a fine-tuning step, against the same one with batch normalization and AdamW as Keras
+    composes them, and of the batch that it learns from."""
+    from unittest.mock import patch
+
+    import keras
+
+    from glasshouse.inputs.prepared import open_prepared
+    from glasshouse.inputs.stream import pictures_of
+    from glasshouse.models.network import freeze
+    from glasshouse.params import read_params
+    from glasshouse.training.fine_tune import build_stream, schedule
+    from glasshouse.training.learner import Learner
+    from glasshouse.training.network_files import start_network
+    from glasshouse.training.runtime import prepare_runtime
+
+    params = read_params()
+    prepare_runtime(params.seed)
+    tune, train = params.fine_tune, open_prepared(Path("data/prepared"), "train")
+    networks = [start_network(params.model, train, params.seed) for _ in range(2)]
+    for network in networks:
+        freeze(network, tune.unfreeze_from, batch_norm=tune.batch_norm)
+    with patch("glasshouse.training.learner.fuse_batch_norms"):
+        composed = Learner(networks[1].full, networks[1])
+    fused, pictures = Learner(networks[0].full, networks[0]), pictures_of(train, params.model.task)
+    stream = build_stream(
+        networks[0], pictures, tune, params.augment, params.seed, params.preprocess.pad_value, {}
+    )
+    fused.compile(optimizer=schedule(tune, stream.steps), jit_compile=False)
+    rate = schedule(tune, stream.steps)._learning_rate
+    adam = keras.optimizers.AdamW(rate, tune.weight_decay, global_clipnorm=tune.clip_norm, use_ema=True)
+    adam.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    composed.compile(optimizer=adam, jit_compile=False)
+    batches = list(stream(0, ROUNDS))
+
+    def step(learner: Any) -> list[float]:
+        return [cpu_of(partial(learner.train_on_batch, *batch)) for batch in batches]
+
+    first = [cpu_of(partial(learner.train_on_batch, *batches[0])) for learner in (fused, composed)]
+    turns = [(min(step(fused)), min(step(composed))) for _ in range(ROUNDS)]
+    ours, theirs = min(one for one, _ in turns), min(other for _, other in turns)
+    batch = min(cpu_of(lambda: list(stream(0, stream.steps))) / stream.steps for _ in range(2))
+    peer = "as Keras composes it"
+    return [
+        ("fine-tuning step, CPU", ours, peer, theirs, "s"),
+        ("the first, traced, CPU", first[0], peer, first[1], "s"),
+        ("its augmented batch, CPU", batch, "the step", ours, "s"),
+    ]
+
+
+def cpu_of(work: Callable[[], Any]) -> float:
+    """CPU-seconds that this process takes for some work, in all its threads."""
+    start = time.process_time()
+    work()
+    return time.process_time() - start
 
 
 def bench_metrics() -> list[Row]:
@@ -232,6 +290,7 @@ BENCHES: dict[str, Callable[[], list[Row]]] = {
     "start": bench_start,
     "metrics": bench_metrics,
     "head": bench_head,
+    "step": bench_step,
     "predict": bench_predict,
 }
 
