@@ -92,6 +92,11 @@ def write_dangling_link(folder: Path) -> None:
     os.symlink("nowhere.jpg", folder / "rose" / "link.jpg")
 
 
+def write_linked_folder(folder: Path) -> None:
+    write_class_folders(folder)
+    os.symlink("../daisy", folder / "rose" / "linked")
+
+
 def write_cmyk(folder: Path) -> None:
     place(folder, "odd.jpg", encode(draw_extra().convert("CMYK"), "JPEG"))
 

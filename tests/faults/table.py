@@ -107,6 +107,8 @@ PICTURE_ROWS = (
         "rose/bomb.png"),
     quarantine("unreadable file (a dangling link)", pictures.write_dangling_link,
         "cannot be read: No such file or directory", "rose/link.jpg"),
+    Row("link to a folder, which DVC would not look behind", "class_folders", pictures.write_linked_folder,
+        "critical", "rose/linked is a link to a folder"),
     oddity("PNG named .jpg", pictures.write_png_named_jpg, "a PNG picture is named .jpg", "rose/odd.jpg",
         "extension_wrong"),
     oddity("CMYK", pictures.write_cmyk, "its colours are CMYK", "rose/odd.jpg", "colours_converted"),

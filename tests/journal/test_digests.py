@@ -52,7 +52,7 @@ def test_a_torn_memory_is_built_anew(tmp_path: Path) -> None:
 
 
 def test_dvc_itself_locks_the_same_digests(tmp_path: Path, run_python: Callable[..., Any]) -> None:
-    """The reference: a pipeline run by DVC, with ignored files, nested folders and a large file."""
+    """The reference: a pipeline run by DVC, with ignored files, nested folders, links and a large file."""
     script = (
         "import pathlib as p; o = p.Path('out'); (o / 'deep').mkdir(parents=True);"
         "(o / 'ä.bin').write_bytes(b'x' * 300_000); (o / 'deep' / 'a').write_text('1');"
@@ -62,6 +62,8 @@ def test_dvc_itself_locks_the_same_digests(tmp_path: Path, run_python: Callable[
     (tmp_path / "pictures/inner/__pycache__").mkdir(parents=True)
     (tmp_path / "pictures/inner/one").write_text("1")
     (tmp_path / "pictures/inner/__pycache__/x.pyc").write_text("2")
+    (tmp_path / "pictures/link").symlink_to("inner/one")
+    (tmp_path / "pictures/linked").symlink_to("inner")
     (tmp_path / ".dvcignore").write_text("__pycache__/\n*.pyc\nout/parity.json\n.venv/\n")
     (tmp_path / "params.yaml").write_text("a: 1.0e-3\nb: {c: [1, 2]}\n")
     (tmp_path / "dvc.yaml").write_text(

@@ -95,12 +95,20 @@ def test_names_that_are_not_utf8_are_named(tmp_path: Path) -> None:
         read(tmp_path, ())
 
 
-def test_links_are_followed_and_a_loop_ends(tmp_path: Path) -> None:
+def test_links_to_files_are_followed_and_the_folder_itself_may_be_one(tmp_path: Path) -> None:
+    lay_out(tmp_path, ["far/2.jpg", "data/a/1.jpg"])
+    (tmp_path / "data/a/linked.jpg").symlink_to(tmp_path / "far/2.jpg")
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    assert list_names(tmp_path / "link") == ["a/1.jpg", "a/linked.jpg"]
+
+
+@pytest.mark.parametrize("link, target", [("z", "far/b"), ("a/linked", "far/b"), ("a/round", "data/a")])
+def test_links_to_folders_are_refused(tmp_path: Path, link: str, target: str) -> None:
+    """DVC takes no digest of what lies behind: a change there would re-run nothing."""
     lay_out(tmp_path, ["far/b/2.jpg", "data/a/1.jpg"])
-    (tmp_path / "data/a/linked").symlink_to(tmp_path / "far/b")
-    (tmp_path / "data/a/round").symlink_to(tmp_path / "data/a")
-    (tmp_path / "data/z").symlink_to(tmp_path / "far/b")
-    assert list_names(tmp_path / "data") == ["a/1.jpg", "a/linked/2.jpg", "z/2.jpg"]
+    (tmp_path / "data" / link).symlink_to(tmp_path / target)
+    with pytest.raises(SourceError, match=f"data/{link} is a link to a folder"):
+        read(tmp_path / "data", ())
 
 
 @pytest.mark.parametrize(

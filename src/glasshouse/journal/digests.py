@@ -52,9 +52,9 @@ class Digests:
         return f"{hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()}.dir"
 
     def _files_below(self, folder: Path) -> list[Path]:
-        """All files that .dvcignore leaves."""
+        """All files that .dvcignore leaves; like DVC it follows no links to folders."""
         ignored, found = self._read_ignored(), []
-        for parent, folders, files in os.walk(folder, followlinks=True):
+        for parent, folders, files in os.walk(folder):
             place = os.path.relpath(parent, self._root)
             folders[:] = [name for name in folders if not ignored.match_file(f"{place}/{name}/")]
             found += [Path(parent, name) for name in files if not ignored.match_file(f"{place}/{name}")]

@@ -13,7 +13,7 @@ from pathlib import Path
 from glasshouse.sources.classes import demand_class, order_classes, spell_classes
 from glasshouse.sources.example import SourceError
 from glasshouse.sources.labelled import LabelledFile, LabelledFiles
-from glasshouse.sources.listing import PICTURE_SUFFIXES, abridge, is_junk, list_files, spell
+from glasshouse.sources.listing import PICTURE_SUFFIXES, abridge, is_junk, list_files, refuse_link, spell
 from glasshouse.sources.split_names import SPLIT_NAMES
 
 ORDER = ("train", "valid", "test")
@@ -43,7 +43,11 @@ def read(folder: Path, classes: tuple[str, ...] = ()) -> LabelledFiles:
 
 
 def list_folders(folder: Path) -> dict[str, Path]:
-    """Names and paths of the sub-folders, sorted, without junk; raises SourceError without a folder."""
+    """Names and paths of the sub-folders, sorted, without junk.
+
+    Raises:
+        SourceError: there is no such folder, or a link is among the sub-folders.
+    """
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
         raise SourceError(
@@ -53,6 +57,8 @@ def list_folders(folder: Path) -> dict[str, Path]:
         entries = [entry for entry in folder.iterdir() if not is_junk(entry.name) and entry.is_dir()]
     except OSError as error:
         raise SourceError(f"dataset.path: cannot list {folder}: {error.strerror}.") from error
+    for entry in entries:
+        refuse_link(entry)
     return dict(sorted((spell(entry.name), entry) for entry in entries))
 
 

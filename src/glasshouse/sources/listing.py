@@ -23,19 +23,28 @@ PICTURE_SUFFIXES = frozenset(
 def list_files(folder: Path) -> list[tuple[str, Path]]:
     """(POSIX path relative to the folder, path) of every file below it, in natural order.
 
-    Links are followed; a folder that is reached twice counts once.
+    The folder itself may be a link, and so may files; raises SourceError at a link to a folder below it.
     """
     found: dict[str, Path] = {}
-    seen: set[str] = set()
-    for place, inner, files in os.walk(folder, followlinks=True, onerror=raise_unreadable):
-        real = os.path.realpath(place)
-        inner[:] = [] if real in seen else sorted(name for name in inner if not is_junk(name))
-        for name in files if real not in seen else ():
+    for place, inner, files in os.walk(folder, onerror=raise_unreadable):
+        inner[:] = [name for name in inner if not is_junk(name)]
+        for name in inner:
+            refuse_link(Path(place, name))
+        for name in files:
             if not is_junk(name):
                 file = Path(place, name)
                 found[spell(file.relative_to(folder).as_posix())] = file
-        seen.add(real)
     return sorted(found.items(), key=lambda item: sort_naturally(item[0]))
+
+
+def refuse_link(folder: Path) -> None:
+    """Raise SourceError where the folder is a link: DVC does not look behind it when it takes the digest of
+    `dataset.path`, so pictures that change there would go unnoticed."""
+    if folder.is_symlink():
+        raise SourceError(
+            f"dataset.path: {folder} is a link to a folder, and DVC would not notice what changes there: put "
+            "the folder itself in its place. (A link to a file, or dataset.path itself as a link, is fine.)"
+        )
 
 
 def raise_unreadable(error: OSError) -> None:
