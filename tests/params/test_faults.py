@@ -120,6 +120,27 @@ FAULTS = {
         ["fine_tune.epochs (20)"],
     ),
     "pair reversed": ("[0.6, 1.4]", "[1.4, 0.6]", "augment.scale", ["[smallest, largest]"]),
+    "zoom to nothing": ("[0.6, 1.4]", "[0.001, 1.4]", "augment.scale", ["0.1 to 10.0", "Got [0.001, 1.4]"]),
+    "seeds too large together": (
+        "  seed: 0 ",
+        "  seed: 4294967289 ",
+        "model.seed",
+        ["less than 4294967296", "7 + 4294967289"],
+    ),
+    "splits that nobody gives": ("method: stratified", "method: given", "split.method", ["without splits"]),
+    "pictures where a stage writes": (
+        "path: data/pictures",
+        "path: data/../data/raw/mine",
+        "dataset.path",
+        ["apart from data/raw", "stages write"],
+    ),
+    "pictures around what a stage writes": ("path: data/pictures", "path: .", "dataset.path", ["apart from"]),
+    "model name with a slash": (
+        "model_name: blooms-detector",
+        "model_name: flowers/detector",
+        "tracking.model_name",
+        ["no / and no :", "'flowers/detector'"],
+    ),
     "pair of one": ("[0.6, 1.4]", "[1.4]", "augment.scale.1", ["missing"]),
     "pair of three": ("[0.6, 1.4]", "[0.6, 1.0, 1.4]", "augment.scale", ["at most 2"]),
     "pair with a zero": ("[0.6, 1.4]", "[0, 1.4]", "augment.scale.0", ["greater than 0"]),
@@ -199,6 +220,8 @@ ALONE = {
     "shares leave nothing", "mosaic off too long", "labels for a detector", "key twice",
     "pair of one", "pair of three", "pair with a zero", "number for a pair", "format twice", "no format",
     "empty name", "null block", "value for a block", "unknown block", "address without a hash",
+    "zoom to nothing", "seeds too large together", "splits that nobody gives",
+    "pictures around what a stage writes",
     "another of a few numbers", "text for one of a few numbers", "text beside a truth value",
 }  # fmt: skip
 

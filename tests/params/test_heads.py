@@ -24,6 +24,8 @@ def choose(folder: Path, head: str, changes: dict[str, str] | None = None) -> Pa
     block = "\n    ".join([f"name: {name}", *options])
     text = TEXT
     changes = {
+        # Pictures of tf_flowers have one class each, those of blooms have boxes.
+        "source: blooms": f"source: {'tfds' if name == 'classify' else 'blooms'}",
         "name: anchor_free": block,
         "task: detect": f"task: {TASKS.get(name, 'detect')}",
         **(changes or {}),
@@ -58,6 +60,35 @@ def test_every_head_takes_the_default_augmentation(tmp_path: Path, head: str) ->
 def test_detectors_take_mixtures_and_pasted_objects(tmp_path: Path) -> None:
     wanted = {"mix_up: 0.0": "mix_up: 0.5", "copy_paste: 0.0": "copy_paste: 0.5"}
     assert faults_of(choose(tmp_path, "yolo_v3", wanted)) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ({"source: blooms": "source: blooms"}, "blooms draws some without a flower"),
+        *(
+            (
+                {"source: blooms": "source: folder", "format: class_folders": f"format: {form}"},
+                f"{form} holds boxes",
+            )
+            for form in ("voc", "coco", "yolo", "via")
+        ),
+    ],
+)
+def test_a_classifier_wants_a_class_for_every_picture(
+    tmp_path: Path, wanted: dict[str, str], said: str
+) -> None:
+    """It is said before the data are read, and not by the training when they are prepared."""
+    (tmp_path / "data/pictures").mkdir(parents=True)
+    ((key, message),) = faults_of(choose(tmp_path, "classify", wanted))
+    assert key == "model.task" and said in message
+
+
+@pytest.mark.parametrize("form", ["class_folders", "csv", "npy"])
+def test_a_classifier_takes_formats_that_may_name_classes(tmp_path: Path, form: str) -> None:
+    (tmp_path / "data/pictures").mkdir(parents=True)
+    wanted = {"source: blooms": "source: folder", "format: class_folders": f"format: {form}"}
+    assert faults_of(choose(tmp_path, "classify", wanted)) == []
 
 
 @pytest.mark.parametrize(

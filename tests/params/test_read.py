@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 
 from glasshouse.params import STAGE_KEYS, Params, Strict, check, flatten, part_names, read_params, read_view
+from glasshouse.params.rules import WRITTEN
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,6 +40,12 @@ def test_own_part_files_and_params_agree() -> None:
     assert "none" in part_names("neck")
 
 
+def test_pictures_lie_apart_from_all_that_the_stages_write() -> None:
+    stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"].values()
+    outs = [out if isinstance(out, str) else next(iter(out)) for stage in stages for out in stage["outs"]]
+    assert all(any(Path(out).is_relative_to(place) for place in WRITTEN) for out in outs)
+
+
 def test_yaml_1_2_as_dvc(text: str, tmp_path: Path, package: str) -> None:
     file = tmp_path / "params.yaml"
     file.write_text(
@@ -60,6 +67,7 @@ def test_alias_and_merge(text: str, tmp_path: Path, package: str) -> None:
 def test_choosing_another_part(text: str, tmp_path: Path, package: str) -> None:
     file = tmp_path / "params.yaml"
     changed = text.replace("name: pyramid", "name: none").replace("name: boxes", "name: labels")
+    changed = changed.replace("source: blooms", "source: tfds")
     file.write_text(changed.replace("task: detect", "task: classify"))
     assert read_params(file, package).model.head.name == "labels"
 

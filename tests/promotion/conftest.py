@@ -198,12 +198,15 @@ def prepare(project: Any, task: str, template: Path) -> House:
     return House(project, task)
 
 
+CLASSIFY = {"task: detect": "task: classify", "anchor_free": "classify", "source: blooms": "source: tfds"}
+
+
 def set_params(project: Any, task: str) -> None:
     for old, new in {
         "height_px: 128": f"height_px: {SIDE}",
         "width_px: 128": f"width_px: {SIDE}",
         "bootstrap_rounds: 1000": "bootstrap_rounds: 200",
-        **({"task: detect": "task: classify", "anchor_free": "classify"} if task == "classify" else {}),
+        **(CLASSIFY if task == "classify" else {}),
     }.items():
         text = (project.root / "params.yaml").read_text(encoding="utf-8")
         project.write("params.yaml", text.replace(old, new, 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ from glasshouse.params.strict import Strict
 
 COARSEST_STRIDE = 32  # of the levels that necks and detectors stand on
 LABELS_ONLY = ("class_folders", "npy")  # formats without boxes
+BOXES_ONLY = ("voc", "coco", "yolo", "via")  # formats that give a picture no class of its own
+WRITTEN = ("data/raw", "data/split.parquet", "data/prepared", "models", "reports", "exports")  # by the stages
+SEEDS = 2**32  # of NumPy's and TensorFlow's generators
+ZOOM = (0.1, 10.0)  # beyond them no object is left to be seen
 
 Message = str | None
 Rule = tuple[tuple[str, ...], Callable[..., Message]]
@@ -55,6 +60,7 @@ def _rules_of(around: Surroundings, values: dict[str, Any]) -> list[Rule]:
     folder, package, head, backbone = around.folder, around.package, around.head, around.backbone
     rules: list[Rule] = [
         (("dataset.path", "dataset.source", "dataset.url"), partial(_check_folder, folder)),
+        (("dataset.path",), partial(_check_apart, folder)),
         (("model.backbone.weights",), partial(_check_weights, folder)),
         (("model.backbone.weights", "model.backbone.name"), partial(_check_builtin, package)),
     ]
@@ -142,6 +148,52 @@ def _check_boxes(task: str, source: str, form: str) -> Message:
     if task == "classify" or source != "folder" or form not in LABELS_ONLY:
         return None
     return f"{task} needs boxes, {form} holds labels only: set model.task and model.head.name to classify."
+
+
+def _check_labels(task: str, source: str, form: str) -> Message:
+    if task != "classify":
+        return None
+    advice = "set model.task and model.head.name to detect or localize objects, or take other data."
+    if source == "blooms":
+        return f"classify needs a class for every picture, and blooms draws some without a flower: {advice}"
+    if source == "folder" and form in BOXES_ONLY:
+        return f"classify needs a class for every picture, {form} holds boxes only: {advice}"
+    return None
+
+
+def _check_given(method: str, source: str) -> Message:
+    if method != "given" or source != "blooms":
+        return None
+    return "blooms comes without splits: set stratified or ordered. Got 'given' instead."
+
+
+def _check_seeds(own: int, seed: int) -> Message:
+    if own + seed < SEEDS:
+        return None
+    return f"seed + model.seed must be less than {SEEDS}. Got {seed} + {own} instead."
+
+
+def _check_zoom(pair: list[float]) -> Message:
+    smallest, largest = ZOOM
+    if smallest <= pair[0] and pair[1] <= largest:
+        return None
+    return f"zoom factors must be {smallest} to {largest}. Got {pair} instead."
+
+
+def _check_apart(folder: Path, path: str) -> Message:
+    """DVC says of a stage that reads what it writes no more than that, and of no key."""
+    data = Path(os.path.normpath(folder / path))
+    for written in WRITTEN:
+        place = folder / written
+        if data.is_relative_to(place) or place.is_relative_to(data):
+            return f"must lie apart from {written}, which the stages write. Got {show(path)} instead."
+    return None
+
+
+def _check_registered(name: str) -> Message:
+    if name.strip() and not set("/:") & set(name):
+        return None
+    return f"must be a name that MLflow can register: some letters, no / and no :. Got {show(name)} instead."
 
 
 def _check_folder(folder: Path, path: str, source: str, url: str) -> Message:
@@ -251,6 +303,9 @@ PLAIN_RULES: tuple[Rule, ...] = (
     (("augment.mosaic_off_epochs", "fine_tune.epochs"), _WITHIN_EPOCHS),
     (("fine_tune.warmup_epochs", "fine_tune.epochs"), _WITHIN_EPOCHS),
     (("augment.scale",), _check_pair),
+    (("augment.scale",), _check_zoom),
+    (("model.seed", "seed"), _check_seeds),
+    (("split.method", "dataset.source"), _check_given),
     (("quality.download.max_side_px", "quality.download.min_side_px"), partial(_check_above, "min_side_px")),
     (
         ("quality.download.max_mean_level", "quality.download.min_mean_level"),
@@ -258,4 +313,6 @@ PLAIN_RULES: tuple[Rule, ...] = (
     ),
     (("export.formats",), _check_formats),
     (("model.task", "dataset.source", "dataset.format"), _check_boxes),
+    (("model.task", "dataset.source", "dataset.format"), _check_labels),
+    (("tracking.model_name",), _check_registered),
 )
