@@ -65,6 +65,22 @@ def test_faults_of_params_are_all_told_before_anything(project: Any, script: Run
     assert not (project.root / ".glasshouse").exists()
 
 
+def test_a_severity_for_no_check_of_any_stage_is_told_before_the_first_one_works(
+    project: Any, script: Run
+) -> None:
+    """The training would be done by the time its own stage came to `export`."""
+    text = (project.root / "params.yaml").read_text()
+    for stage_name, check in (("split", "no_such"), ("export", "latncy_ratio")):
+        before, _, after = text.partition(f"\n  {stage_name}:\n    severity: {{}}")
+        text = f"{before}\n  {stage_name}:\n    severity: {{{check}: warning}}{after}"
+    project.write("params.yaml", text)
+    answer = script("print('never')")
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert "quality.split.severity.no_such" in answer.stderr
+    assert "quality.export.severity.latncy_ratio" in answer.stderr
+    assert "Did you mean 'latency_ratio'" in answer.stderr and "Traceback" not in answer.stderr
+
+
 EXPECTED = {
     "a room's own exception": (
         "from glasshouse.params import ParamsError\nraise ParamsError('x.yaml', [])",

@@ -28,7 +28,7 @@ from glasshouse.journal.machine import read_machine
 from glasshouse.journal.page import write_page
 from glasshouse.journal.pipeline import PARAMS, look_up, read_pipeline, read_yaml
 from glasshouse.journal.state import digest_values, read_state
-from glasshouse.params import View, read_view
+from glasshouse.params import STAGE_KEYS, View, read_params, read_view
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -78,8 +78,8 @@ class Stage:
         self.name, self.root = name, root
         with self.clock.phase("track"):
             self.params: View = read_view(name, root / "params.yaml")
-            self._check_severities()
             state = read_state(root)
+            self._check_severities(state.params)
             self._folder = write_page(root, state)
             about: dict[str, Any] = {"params": digest_values(state.params), "commit": read_commit(root)}
             if name in LIVE_STAGES:
@@ -112,12 +112,12 @@ class Stage:
             write_page(reports, self.root / "data" / "raw")
             return verdict
 
-    def _check_severities(self) -> None:
-        """Tell of a severity for a check that is not there now, and not when the work is done."""
-        if getattr(self.params.quality, self.name).severity:
-            from glasshouse.quality.checking.guard import list_checks
+    def _check_severities(self, values: Mapping[str, Any]) -> None:
+        """Tell of a severity for a check that is not there, of any stage, before the first one has worked."""
+        if any(values["quality"][name]["severity"] for name in STAGE_KEYS):
+            from glasshouse.quality.checking.guard import check_severities
 
-            list_checks(self.name, self.params.quality)
+            check_severities(read_params(self.root / PARAMS).quality)
 
     def identity(self) -> str:
         """SHA-256 of what the outputs depend on, as DVC sees it: declared params, content of deps.

@@ -72,6 +72,26 @@ def list_checks(stage: str, quality: Any) -> tuple[Check, ...]:
     return overrule(find_suite(stage).expectations(limits), limits.severity, stage)
 
 
+def check_severities(quality: Any) -> None:
+    """Demand that `quality.STAGE.severity` names checks of STAGE's suite, for all stages at once.
+
+    Args:
+        quality: the whole block `quality` of params.yaml.
+
+    Raises:
+        ValueError: a line for each name that is none.
+    """
+    faults = []
+    for module in iter_modules(suites.__path__):
+        if getattr(quality, module.name).severity:
+            try:
+                list_checks(module.name, quality)
+            except ValueError as fault:
+                faults.append(str(fault))
+    if faults:
+        raise ValueError("\n".join(faults))
+
+
 def _judge(
     stage: str, suite: Suite, handed: Mapping[str, pd.DataFrame], quality: Any
 ) -> tuple[Verdict, dict[str, ExpectationValidationResult]]:
