@@ -14,6 +14,7 @@ from glasshouse.evaluation.results import SplitTables, evaluate_split
 from glasshouse.evaluation.validate import (
     MAIN_SCORE,
     make_score,
+    make_validator,
     score_detections,
     score_probabilities,
     score_split,
@@ -23,6 +24,7 @@ from glasshouse.evaluation.validate import (
 )
 from glasshouse.inputs.prepared import Prepared
 from glasshouse.inputs.resize import resize_picture
+from glasshouse.inputs.stream import pictures_of
 from glasshouse.tables.schema import BOX_COLUMNS, build_frame
 
 SIDE = 64
@@ -187,6 +189,18 @@ def test_without_objects_there_is_nothing_to_learn() -> None:
     train = make_prepared([(100, 100)], [])
     with pytest.raises(ValueError, match=r"no object.*training split"):
         score_trivial(train, draw_prepared(), "detect")
+
+
+@pytest.mark.parametrize("task", ["detect", "localize"])
+@pytest.mark.parametrize("things", [[], [(0, 1, (0, 0, 100, 100), True)]], ids=["none", "a crowd"])
+def test_a_training_without_objects_is_refused_on_either_side(task: str, things: Things) -> None:
+    """In train they would teach that nothing is ever there; in valid there would be no score."""
+    empty = make_prepared([(100, 100)], things)
+    with pytest.raises(ValueError, match=rf"split train has an object.*{task} needs"):
+        pictures_of(empty, task)
+    network: Any = None  # it is not looked at
+    with pytest.raises(ValueError, match=rf"split valid has an object.*{task} needs"):
+        make_validator(network, empty, task, None)
 
 
 def test_a_localiser_is_scored_by_its_surest_box_too() -> None:

@@ -174,8 +174,9 @@ def test_a_prepared_split_hands_over_its_weights() -> None:
     boxes, labels = np.zeros((2, 1, 4), np.float32), np.full((2, 1), -1, np.int32)
     shards = SimpleNamespace(shape=(2, 32, 32, 3))
     prepared: Any = SimpleNamespace(
-        pixels=shards, images=images, labels=lambda: (boxes, labels), shapes=lambda: None, masks=lambda: None
-    )
+        pixels=shards, images=images, labels=lambda: (boxes, labels), shapes=lambda: None, masks=lambda: None,
+        demand_objects=lambda split, task: None,
+    )  # fmt: skip
     weights = pictures_of(prepared, "detect").weights
     assert weights is not None and weights.tolist() == [1.0, 2.0]
 

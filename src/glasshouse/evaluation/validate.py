@@ -101,7 +101,13 @@ def score_trivial(train: Prepared, prepared: Prepared, task: str) -> Scores:
 
 
 def make_validator(network: Network, prepared: Prepared, task: str, evaluate: Any) -> Callable[[], Scores]:
-    """A function that scores the network as it stands on one split; compiled once."""
+    """A function that scores the network as it stands on the validation split; compiled once.
+
+    Raises:
+        ValueError: it has no object, so that there is no score: NaN would pass for a run that has diverged.
+    """
+    if task != "classify":
+        prepared.demand_objects("valid", task)
     predict = compile_predict(build_inference(network, evaluate))
     return lambda: score_split(predict, prepared, task, evaluate.batch_size)
 

@@ -87,6 +87,15 @@ class Prepared:
             )
         return numbers.to_numpy(np.int32) - np.int32(1)
 
+    def demand_objects(self, split: str, task: str) -> None:
+        """Raise ValueError where the split has no object to learn or to score by; crowds are none."""
+        if self.objects["is_crowd"].all():  # so it is of no row at all
+            raise ValueError(
+                f"No picture of the split {split} has an object with a box (crowds do not count): "
+                f"model.task: {task} needs some in train and in valid. Take data with boxes, or model.task: "
+                "classify; where only this split has none, change split.method or its share."
+            )
+
     def to_original(self, image_rows: ArrayLike, boxes_xyxy_px: ArrayLike) -> Boxes:
         """Boxes in prepared pixels to boxes in the original pictures, cut at their edges.
 

@@ -56,12 +56,18 @@ class Pictures:
 
 
 def pictures_of(prepared: Prepared, task: str) -> Pictures:
-    """One prepared split as a stream draws from it.
+    """The prepared training split as a stream draws from it.
 
     Args:
         prepared: the split.
-        task: detect or classify; the latter needs a label for every picture.
+        task: detect, localize or classify.
+
+    Raises:
+        ValueError: a picture without a class where it is to be classified; else no object in any picture,
+            from which a detector would learn in silence that nothing is ever there.
     """
+    if task != "classify":
+        prepared.demand_objects("train", task)
     boxes, labels = prepared.labels()
     size = prepared.pixels.shape[1:3]
     label = prepared.class_labels() if task == "classify" else None
