@@ -63,6 +63,14 @@ def test_light_commands_stay_light(project: Any, run_python: Run, command: str) 
     assert not (HEAVY - {"pydantic", "numpy"}) & set(answer.stdout.splitlines()[-1].split())
 
 
+@pytest.mark.parametrize("line", ["runs list --limit -3", "runs list --limit 0", "preview --pictures 0"])
+def test_none_or_fewer_is_a_wrong_command_line(capsys: pytest.CaptureFixture[str], line: str) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        main(line.split())
+    assert leaving.value.code == 2
+    assert "must be a whole number above 0" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("line", "nearest"),
     [("sumary", "summary"), ("run sync", "runs"), ("runs snyc", "sync"), ("docter", "doctor")],

@@ -44,7 +44,7 @@ def build_parser() -> Parser:
     accept = _add(commands, "accept", "make this data version the one that later ones are held against")
     accept.add_argument("--force", action="store_true", help="also where the guard has critical findings")
     preview = _add(commands, "preview", "a contact sheet of the training pictures as the network sees them")
-    preview.add_argument("--pictures", type=int, default=24, help="how many (default: 24)")
+    preview.add_argument("--pictures", type=_count, default=24, help="how many (default: 24)")
     preview.add_argument(
         "--single", dest="composed", action="store_false", help="no mosaics, mixtures, pasted objects"
     )
@@ -69,7 +69,7 @@ def _add_runs(commands: Any) -> None:
     sync = _add(actions, "sync", "mirror what is missing in MLflow", target="runs:sync")
     sync.add_argument("--best-effort", action="store_true", help="status 0 also where MLflow is away")
     listed = _add(actions, "list", "the states in MLflow with their scores", target="runs:show")
-    listed.add_argument("--limit", type=int, default=20, help="newest states only (default: 20)")
+    listed.add_argument("--limit", type=_count, default=20, help="newest states only (default: 20)")
 
 
 def _add_predict(commands: Any) -> None:

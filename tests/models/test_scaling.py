@@ -115,3 +115,9 @@ def test_what_cannot_be_scaled_is_named(
 ) -> None:
     with pytest.raises(ValueError, match=f"{named} must be a finite number"):
         scale(phi, base, **rates)
+
+
+@pytest.mark.parametrize("phi", [1e9, 3880.0])  # 1.2^3880 = 1.6e307, times 100 layers no float any more
+def test_a_network_beyond_all_numbers_is_refused(phi: float) -> None:
+    with pytest.raises(ValueError, match=f"phi must keep the network's size.*Got {phi}"):
+        scale(phi, Scaled(100.0, 1.0, 224.0))

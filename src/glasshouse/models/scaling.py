@@ -53,14 +53,21 @@ def scale(
     """Depth, width and resolution of `base` for the compound coefficient `phi`, not rounded.
 
     Raises:
-        ValueError: a number is not positive, or not finite.
+        ValueError: a number is not positive, or not finite; phi takes the network beyond all numbers.
     """
     for name, value in {"alpha": alpha, "beta": beta, "gamma": gamma, **vars(base)}.items():
         if not (math.isfinite(value) and value > 0):
             raise ValueError(f"{name} must be a finite number above 0. Got {value} instead.")
     if not math.isfinite(phi):
         raise ValueError(f"phi must be a finite number. Got {phi} instead.")
-    return Scaled(base.depth * alpha**phi, base.width * beta**phi, base.resolution_px * gamma**phi)
+    try:
+        scaled = Scaled(base.depth * alpha**phi, base.width * beta**phi, base.resolution_px * gamma**phi)
+        largest = max(*vars(scaled).values(), multiply_work(phi, alpha=alpha, beta=beta, gamma=gamma))
+    except OverflowError:  # of a power; a product becomes infinite instead
+        largest = math.inf
+    if not math.isfinite(largest):
+        raise ValueError(f"phi must keep the network's size within what numbers can hold. Got {phi} instead.")
+    return scaled
 
 
 def multiply_work(phi: float, *, alpha: float = ALPHA, beta: float = BETA, gamma: float = GAMMA) -> float:
