@@ -16,6 +16,7 @@ from glasshouse.tracking.claims import (
     Contended,
     claimed,
 )
+from glasshouse.tracking.store import StoreAway
 
 
 @dataclass
@@ -111,3 +112,49 @@ def test_it_is_renewed_only_where_that_is_due(board: Board) -> None:
         board.clock[0] += 2
         claim.keep()
         assert list(board.tags.values()) != [value]
+
+
+def test_a_claim_outlives_a_request_of_which_nobody_knows_whether_it_arrived(board: Board) -> None:
+    """Taken away at once, it let the next promoter move @champion; the request that came late undid that."""
+    with (
+        pytest.raises(StoreAway, match="timed out"),
+        claimed(board, "here") as claim,
+        claim.moving(),
+    ):
+        raise StoreAway("timed out")
+    assert list(board.tags) == [claim.key]
+    start = board.clock[0]
+    with claimed(board, "there"):
+        assert board.clock[0] - start > CLAIM_SECONDS
+    with claimed(board, "here") as claim, claim.moving():
+        pass
+    assert not board.tags
+
+
+def test_a_claim_that_cannot_be_taken_away_dies_by_itself(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was decided stands, or broke off before: neither is to be told as another fault."""
+
+    def break_off(_key: str) -> None:
+        raise StoreAway("away too")
+
+    monkeypatch.setattr(board, "drop_tag", break_off)
+    with claimed(board, "here"):
+        pass
+    board.tags.clear()
+    with pytest.raises(StoreAway, match="in the middle of a decision"), claimed(board, "here"):
+        raise StoreAway("in the middle of a decision")
+    assert len(board.tags) == 1
+
+
+def test_an_alias_that_moved_after_the_claim_had_run_out_is_told(board: Board) -> None:
+    """A machine was suspended between the last look and the request: MLflow moves the alias all the same."""
+    with (
+        pytest.raises(Contended, match="may be undone: run this again"),
+        claimed(board, "here") as claim,
+    ):
+        claim.demand(board.read_tags())
+        with claim.moving():
+            board.clock[0] += CLAIM_SECONDS + 1
+    assert not board.tags

@@ -6,6 +6,7 @@ import datetime
 import ipaddress
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from glasshouse.tracking.store import Store, StoreAway, knock
+from glasshouse.tracking.store import Patience, Store, StoreAway, connect, knock, spoken
 
 SETTINGS = (
     "MLFLOW_TRACKING_INSECURE_TLS",
@@ -127,3 +128,25 @@ def test_any_status_below_500_is_an_answer(server: ThreadingHTTPServer, status: 
     else:
         with pytest.raises(StoreAway, match=f"answers with status {status}"):
             knock(store)
+
+
+def test_a_server_cannot_make_a_request_wait_longer_than_its_patience(
+    server: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A claim lasts for one request with its tries, and not for as long as `Retry-After` pleases."""
+
+    class Busy(Answer):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/health" else 503)
+            self.send_header("Retry-After", "20")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    for name in ("TIMEOUT", "MAX_RETRIES", "BACKOFF_FACTOR", "BACKOFF_JITTER"):
+        monkeypatch.delenv(f"MLFLOW_HTTP_REQUEST_{name}", raising=False)
+    server.RequestHandlerClass = Busy
+    store = Store(f"http://127.0.0.1:{server.server_port}", None)
+    client, start = connect(store, Patience(timeout_s=2, retries=1)), time.monotonic()
+    with pytest.raises(StoreAway, match="Max retries exceeded"), spoken(store):
+        client.get_registered_model("flowers")
+    assert time.monotonic() - start < 10

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -213,7 +213,7 @@ class Registry:
                     raise
 
     def _set_alias(self, alias: str, number: str | None) -> None:
-        with spoken(self.store):
+        with spoken(self.store), self._claim.moving() if self._claim is not None else nullcontext():
             if number is None:
                 self.client.delete_registered_model_alias(self.name, alias)
             else:

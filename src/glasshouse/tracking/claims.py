@@ -8,6 +8,9 @@ A claim is renewed while its promoter works, each time with another value. It is
 has seen one value for CLAIM_SECONDS, by a clock of its own, so that no machine's time is held against
 another's; or at once for the next promoter in the same folder, whose lock says that nobody else is at work
 there. A promoter counts from before it sent a value, and so is the first to know that its claim is spent.
+
+A request that moves an alias and gets no answer may arrive later: its promoter's claim is left to die, so
+that nobody decides by what that request is about to change.
 """
 
 from __future__ import annotations
@@ -16,9 +19,11 @@ import random
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from glasshouse.tracking.store import StoreAway
 
 CLAIM = "promotion.claim."  # + a name of its own: one tag a promoter at work
 CLAIM_SECONDS = 120.0
@@ -55,6 +60,7 @@ class Claim:
     key: str = field(default_factory=lambda: f"{CLAIM}{uuid.uuid4().hex}")
     _value: str = ""
     _sent: float = 0.0
+    _is_left: bool = False
 
     def set(self) -> None:
         """Claim, or claim anew."""
@@ -73,6 +79,25 @@ class Claim:
         """Raise Contended unless the tags, read just now, have it, and it lasts for one request more."""
         if tags.get(self.key) != self._value or time.monotonic() - self._sent > FRESH_SECONDS:
             raise Contended(self._say_lost())
+
+    @contextmanager
+    def moving(self) -> Iterator[None]:
+        """Around a request that moves an alias; raises Contended where the claim ran out meanwhile."""
+        self._is_left = True
+        yield
+        self._is_left = False
+        if time.monotonic() - self._sent > CLAIM_SECONDS:
+            raise Contended(
+                f"an alias of {self.tags.name} moved only after the claim on it had run out, so that what "
+                "another promoter decided meanwhile may be undone: run this again, and where a ledger has a "
+                "promotion that the registry does not show, run `glasshouse promote` there."
+            )
+
+    def drop(self) -> None:
+        """Take it away where nothing of it is on its way any more; what stays dies by itself."""
+        if not self._is_left:
+            with suppress(StoreAway):  # said already, or of no weight: what was decided stands
+                self.tags.drop_tag(self.key)
 
     def find_others(self, seen: dict[str, tuple[str, float]]) -> list[str]:
         """Claims of others; dead ones are taken away. `seen`: key -> value and since when it was seen."""
@@ -116,4 +141,4 @@ def claimed(tags: Tags, place: str, wait_seconds: float = WAIT_SECONDS) -> Itera
     try:
         yield claim
     finally:
-        tags.drop_tag(claim.key)
+        claim.drop()

@@ -25,6 +25,8 @@ QUIET = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
+# A busy server's Retry-After would have one request sleep for longer than a claim lasts (tracking.claims).
+PUNCTUAL = {"MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false"}
 
 
 class StoreAway(RuntimeError):
@@ -77,7 +79,7 @@ def locate_store(root: Path) -> Store:
 def connect(store: Store, patience: Patience) -> MlflowClient:
     """A client; raises StoreAway soon where no server answers, and imports MLflow only after that."""
     knock(store)
-    os.environ.update(QUIET)
+    os.environ.update(QUIET | PUNCTUAL)
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(patience.timeout_s))
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", str(patience.retries))
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
