@@ -116,14 +116,20 @@ def test_it_is_renewed_only_where_that_is_due(board: Board) -> None:
 
 def test_a_claim_outlives_a_request_of_which_nobody_knows_whether_it_arrived(board: Board) -> None:
     """Taken away at once, it let the next promoter move @champion; the request that came late undid that."""
+    seen: dict[str, tuple[str, float]] = {}
     with (
         pytest.raises(StoreAway, match="timed out"),
         claimed(board, "here") as claim,
         claim.moving(),
     ):
+        Claim(board, "there").find_others(seen)
+        board.clock[0] += 65  # three tries
         raise StoreAway("timed out")
     assert list(board.tags) == [claim.key]
     start = board.clock[0]
+    Claim(board, "there").find_others(seen)
+    board.clock[0] += CLAIM_SECONDS - 1  # as late as a request may still arrive
+    assert Claim(board, "there").find_others(seen)
     with claimed(board, "there"):
         assert board.clock[0] - start > CLAIM_SECONDS
     with claimed(board, "here") as claim, claim.moving():

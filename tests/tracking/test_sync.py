@@ -260,6 +260,29 @@ def _blind_once(search: Callable[..., Any]) -> Callable[..., Any]:
     return answer
 
 
+def test_of_two_versions_made_at_once_by_two_machines_the_older_stays(
+    stored: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both see two, and both take the younger away: the second one must not fall over what is gone."""
+    from mlflow import MlflowClient
+
+    from glasshouse.tracking import registry
+
+    _run_everything(stored)
+    sync(stored.root)
+    find, delete = registry.find_versions, MlflowClient.delete_model_version
+
+    def delete_twice(self: Any, name: str, version: str) -> None:
+        delete(self, name, version)
+        delete(self, name, version)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(registry, "find_versions", _blind_once(find))
+        patch.setattr(MlflowClient, "delete_model_version", delete_twice)
+        assert sync(stored.root).version == "blooms-detector version 1"
+    assert len(_client(stored.root).search_model_versions("name = 'blooms-detector'")) == 1
+
+
 def test_names_of_classes_become_legal(stored: Any) -> None:
     classes = {name: {"AP": 0.5} for name in ("a@b", "a#b", "../x", "ä/ö", "..")}
     stored.make_outputs()

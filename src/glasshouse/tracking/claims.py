@@ -9,8 +9,8 @@ has seen one value for CLAIM_SECONDS, by a clock of its own, so that no machine'
 another's; or at once for the next promoter in the same folder, whose lock says that nobody else is at work
 there. A promoter counts from before it sent a value, and so is the first to know that its claim is spent.
 
-A request that moves an alias and gets no answer may arrive later: its promoter's claim is left to die, so
-that nobody decides by what that request is about to change.
+A request that moves an alias and gets no answer may arrive later: its promoter's claim is set anew and left
+to die, so that nobody decides by what that request is about to change.
 """
 
 from __future__ import annotations
@@ -94,9 +94,15 @@ class Claim:
             )
 
     def drop(self) -> None:
-        """Take it away where nothing of it is on its way any more; what stays dies by itself."""
-        if not self._is_left:
-            with suppress(StoreAway):  # said already, or of no weight: what was decided stands
+        """Take it away, or leave it a whole term where something of it may still be on its way.
+
+        A server that is away now keeps it as it is: it dies by itself. Of that nothing is said, for either it
+        was said already, or what was decided stands.
+        """
+        with suppress(StoreAway):
+            if self._is_left:
+                self.set()
+            else:
                 self.tags.drop_tag(self.key)
 
     def find_others(self, seen: dict[str, tuple[str, float]]) -> list[str]:

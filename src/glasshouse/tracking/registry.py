@@ -47,7 +47,7 @@ def register(
         _create_version(mirror, parent, name, model_id, tags)
         first, *later = find_versions(mirror, name, state)
         for younger in later:  # of another machine that registered the same state at the same moment
-            mirror.client.delete_model_version(name, younger.version)
+            _delete_version(mirror, name, younger.version)
         return str(first.version), True
     return str(known[0].version), False
 
@@ -146,3 +146,13 @@ def _create_version(mirror: Mirror, parent: Run, name: str, model_id: str, tags:
     # The place itself, for `models:/ID` would be looked up in whatever store is MLflow's global one.
     source = mirror.client.get_logged_model(model_id).artifact_location
     mirror.client.create_model_version(name, source, parent.info.run_id, tags, model_id=model_id)
+
+
+def _delete_version(mirror: Mirror, name: str, number: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        mirror.client.delete_model_version(name, number)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":  # the other machine was as quick
+            raise
