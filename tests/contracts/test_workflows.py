@@ -26,3 +26,10 @@ def test_a_workflow_runs_one_command(name: str, command: str) -> None:
 def test_a_night_with_nothing_new_saves_no_cache() -> None:
     (save,) = [step for step in read_steps("retrain") if "cache/save" in step.get("uses", "")]
     assert "hashFiles('.glasshouse/journal/**') != steps.before.outputs.journals" in save["if"]
+
+
+def test_a_retraining_that_runs_out_of_time_leaves_some_for_keeping_what_it_did() -> None:
+    """At the end of the job's own time GitHub gives all that is left to do five minutes, and ends it."""
+    (job,) = read_yaml(WORKFLOWS / "retrain.yml")["jobs"].values()
+    (step,) = [step for step in job["steps"] if step.get("run") == "make retrain"]
+    assert step["timeout-minutes"] <= job["timeout-minutes"] - 15
