@@ -17,7 +17,7 @@ from glasshouse.promotion.decision import Outcome
 from glasshouse.promotion.gate import NoWayBack, Unfinished, promote, rollback
 from glasshouse.promotion.ledger import LEDGER, LedgerFault
 from glasshouse.tracking.aliases import Registry, RegistryFault, name_place
-from glasshouse.tracking.claims import Contended
+from glasshouse.tracking.claims import CLAIM, Contended
 from glasshouse.tracking.store import Store, StoreAway, locate_store
 
 GOOD, BAD = 0.0, 0.3  # bias of a classifier towards its first class
@@ -219,6 +219,32 @@ def test_a_lost_answer_is_told_as_half_written_and_completed(
     decisions = ["promoted: first champion", "promoted: better", "rolled back", "refused: taken back before"]
     assert [row[2] for row in rows(house)] == decisions
     assert registry(house).aliases() == {"champion": "1", "challenger": "2"}
+
+
+def test_while_a_request_may_still_move_the_champion_nobody_else_decides(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No answer came: the claim is left to die, and only this folder's next call may pass it by."""
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    def lose(*_: Any) -> None:
+        raise MlflowException("read timed out")
+
+    house.finish(BAD)
+    gate.sync(house.root)
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "set_registered_model_alias", lose)
+        with pytest.raises(StoreAway, match="read timed out"):
+            promote(house.root)
+    (claim,) = [key for key in registry(house).read_tags() if key.startswith(CLAIM)]
+    with (
+        pytest.raises(Contended, match="another promoter has been at work"),
+        registry(house).claimed("elsewhere", wait_seconds=0.2),
+    ):
+        pytest.fail(f"{claim} was passed by")
+    assert promote(house.root).outcome is Outcome.FIRST
+    assert not registry(house).read_tags()
 
 
 def test_one_decision_at_two_times_is_one_row(house: Any) -> None:
