@@ -94,11 +94,11 @@ def _add_predict(commands: Any) -> None:
 
 def _add_registry(commands: Any) -> None:
     promote = _add(commands, "promote", "make this model the champion, if it is better (docs/promotion.md)")
-    promote.add_argument("--dry-run", action="store_true", help="say what would happen, write nothing")
+    promote.add_argument("--dry-run", action="store_true", help="say what would happen, do none of it")
     promote.add_argument("--again", action="store_true", help="also a model that rollback took back")
     _add(commands, "rollback", "make the champion before this one champion again")
     retrain = _add(commands, "retrain", "new data in, a judged model and a change to merge out")
-    retrain.add_argument("--dry-run", action="store_true", help="say what would happen, write nothing")
+    retrain.add_argument("--dry-run", action="store_true", help="say what would happen, do none of it")
     _add(commands, "pull", "bring the branch up to its upstream where a retraining left its files")
     lineage = _add(commands, "lineage", "where a registered model comes from, how to make it again")
     lineage.add_argument(
