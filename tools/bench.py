@@ -142,6 +142,8 @@ def bench_step() -> list[Row]:
     adam = keras.optimizers.AdamW(rate, tune.weight_decay, global_clipnorm=tune.clip_norm, use_ema=True)
     adam.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     composed.compile(optimizer=adam, jit_compile=False)
+    for learner in (fused, composed):
+        learner.optimizer.build(learner.trainable_variables)  # as `fit` does: to be left out of tracing
     batches = list(stream(0, ROUNDS))
 
     def step(learner: Any) -> list[float]:
