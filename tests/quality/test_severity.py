@@ -9,9 +9,10 @@ from glasshouse.stage import stage
 FIRST = "    severity: {}\n    min_pictures"
 
 
-def test_a_severity_for_no_check_is_told_before_any_work(project, capsys):
+@pytest.mark.parametrize("name", ["download", "split"])  # its own stage, and any other
+def test_a_severity_for_no_check_is_told_before_any_work(project, capsys, name):
     project.set(FIRST, FIRST.replace("{}", "{not_drak: critical}"))
-    with pytest.raises(SystemExit) as leaving, stage("download", project.root):
+    with pytest.raises(SystemExit) as leaving, stage(name, project.root):
         pytest.fail("the work has begun")
     assert leaving.value.code == 1
     error = capsys.readouterr().err
@@ -27,7 +28,7 @@ def test_a_severity_of_another_kind_is_a_fault_of_params(project, capsys):
     assert "quality.download.severity.not_dark" in error and "Valid: critical, warning" in error
 
 
-def test_the_severities_of_other_stages_are_left_alone(project):
-    project.set(FIRST, FIRST.replace("{}", "{not_drak: critical}"))
+def test_the_severities_of_other_stages_do_nothing_here(project):
+    project.set(FIRST, FIRST.replace("{}", "{not_dark: critical}"))
     with stage("split", project.root) as run:
         assert run.params.quality.split.severity == {}
