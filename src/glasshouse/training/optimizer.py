@@ -30,7 +30,8 @@ class FusedAdamW(keras.optimizers.Adam):
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Move one variable and its two moments: Kingma and Ba, arXiv:1412.6980, end of section 2."""
-        if self.decay and variable.name.partition(":")[0] not in UNDECAYED:
+        # On TensorFlow the name is LAYER/WEIGHT:0, elsewhere WEIGHT.
+        if self.decay and variable.name.partition(":")[0].rpartition("/")[2] not in UNDECAYED:
             self.assign_sub(variable, variable * (learning_rate * self.decay))
         if keras.backend.backend() != "tensorflow":
             super().update_step(gradient, variable, learning_rate)
