@@ -62,6 +62,23 @@ def test_the_first_step_is_the_rate_against_the_gradient() -> None:
     np.testing.assert_allclose(keras.ops.convert_to_numpy(weight), [-0.01, 0.01, -0.01], rtol=1e-3)
 
 
+def test_in_a_network_kernels_alone_decay() -> None:
+    # Without a gradient nothing but decay moves a weight: by 0.1 * 0.05 of itself in the first step.
+    pixels = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, bias_initializer="ones", name="conv")(pixels)
+    model = keras.Model(pixels, keras.layers.BatchNormalization(beta_initializer="ones", name="norm")(x))
+    weights = model.trainable_variables
+    before = [keras.ops.convert_to_numpy(weight) for weight in weights]
+    optimizer = build_optimizer(learning_rate=0.1, warmup_steps=0, total_steps=100, weight_decay=0.05)
+    optimizer.build(weights)
+    optimizer.apply([keras.ops.zeros(weight.shape) for weight in weights], weights)
+    left = {
+        weight.name: float(np.mean(keras.ops.convert_to_numpy(weight) / value))
+        for weight, value in zip(weights, before, strict=True)
+    }
+    assert left == pytest.approx({"kernel": 0.995, "bias": 1.0, "gamma": 1.0, "beta": 1.0}, abs=1e-6)
+
+
 @needs_tensorflow
 def test_a_variables_step_is_one_kernel() -> None:
     import tensorflow as tf
