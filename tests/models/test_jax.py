@@ -28,7 +28,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "sliding": {"objectness": 0.0, "margin": 0.0, "box_weight": 0.2},
     "yolo_v3": {"anchors": [[8, 8], [16, 16], [24, 24], [32, 32], [32, 48], [48, 32]]},
 }
-RATES = {"yolo_v1": 3e-5}  # its boxes start far off: larger first steps overshoot
+# Larger first steps overshoot for yolo_v1, whose boxes start far off, and part the backends for anchor_free.
+RATES = {"yolo_v1": 3e-5, "anchor_free": 3e-5}
 JAX = importlib.util.find_spec("jax")
 
 pytestmark = [
@@ -165,11 +166,9 @@ def test_the_networks_learn_the_same(recorded: Any, head: str) -> None:
     assert np.isfinite(theirs).all()
     # A detector's targets move with what it predicts, so its loss need not fall at every single step.
     assert (theirs[1:] < theirs[0]).all(), theirs
-    # The second loss is of weights that one step has changed: gradients and optimizer agree. But Adam's first
-    # step divides every gradient by itself, rounding errors too: where a few dozen of a million weights go
-    # the other way, this loss parts by 0.001 (anchor_free), and later ones by more.
-    np.testing.assert_allclose(theirs[0], ours[0], rtol=1e-4)
-    np.testing.assert_allclose(theirs[1], ours[1], rtol=5e-3)
+    # The second loss is of weights that one step has changed: gradients and optimizer agree. Later ones part:
+    # Adam's first steps divide every gradient by itself, rounding errors too.
+    np.testing.assert_allclose(theirs[:2], ours[:2], rtol=1e-3)
     for name in [name for name in recorded["jax"][head] if name.startswith("trained_")]:
         before, after = recorded["jax"][head][name.replace("trained", "raw")], recorded["jax"][head][name]
         assert np.isfinite(after).all()
