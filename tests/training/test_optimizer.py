@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,16 +27,25 @@ def reference(*, total: int, weight_decay: float, ema_momentum: float) -> Any:
     return optimizer
 
 
-def walk(optimizer: Any) -> list[np.ndarray]:
-    """Weights and the optimizer's state after STEPS steps on the same gradients."""
+def walk(optimizer: Any, *, graph: bool = False) -> list[np.ndarray]:
+    """Weights and the optimizer's state after STEPS steps on the same gradients; `graph`: in one that
+    TensorFlow traced, as in training."""
     rng = np.random.default_rng(4)
     weights = [
         keras.Variable(rng.normal(size=shape), dtype="float32", name=name) for name, shape in SHAPES.items()
     ]
     optimizer.build(weights)
+
+    def apply(slopes: list[Any]) -> None:
+        optimizer.apply(slopes, weights)
+
+    if graph:
+        import tensorflow as tf
+
+        apply = tf.function(apply)
     for step in range(STEPS):
         slopes = [rng.normal(size=shape).astype(np.float32) * 3.0 ** (step % 4) for shape in SHAPES.values()]
-        optimizer.apply([keras.ops.convert_to_tensor(slope) for slope in slopes], weights)
+        apply([keras.ops.convert_to_tensor(slope) for slope in slopes])
     state = {variable.path: variable for variable in optimizer.variables}
     assert int(state.pop(next(path for path in state if path.endswith("/iteration")))) == STEPS
     optimizer.finalize_variable_values(weights)
@@ -51,6 +61,14 @@ def test_steps_are_those_of_kerass_adamw(weight_decay: float, ema_momentum: floa
     assert len(found) == len(expected) >= 3 * len(SHAPES)
     for mine, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-5)  # steps of 0.1
+
+
+@needs_tensorflow
+def test_steps_in_a_graph_are_those_outside() -> None:
+    choice: dict[str, Any] = {"weight_decay": 0.05, "ema_momentum": 0.9}
+    build = partial(build_optimizer, learning_rate=0.1, warmup_steps=3, total_steps=STEPS, **choice)
+    for inside, outside in zip(walk(build(), graph=True), walk(build()), strict=True):
+        np.testing.assert_allclose(inside, outside, rtol=0, atol=1e-6)
 
 
 def test_the_first_step_is_the_rate_against_the_gradient() -> None:
@@ -94,14 +112,18 @@ def test_a_variables_step_is_one_kernel() -> None:
 
 
 @needs_tensorflow
-def test_the_schedule_is_computed_once_a_step() -> None:
+def test_what_all_variables_share_is_computed_once_a_step() -> None:
     import tensorflow as tf
 
     weights = [keras.Variable(np.ones(3), dtype="float32", name="kernel") for _ in range(9)]
-    optimizer = build_optimizer(learning_rate=0.1, warmup_steps=3, total_steps=STEPS, weight_decay=0.05)
+    optimizer = build_optimizer(
+        learning_rate=0.1, warmup_steps=3, total_steps=STEPS, weight_decay=0.05, ema_momentum=0.9
+    )
     optimizer.build(weights)
     slopes = [tf.ones(3)] * len(weights)
     graph = tf.function(lambda: optimizer.apply(slopes, weights)).get_concrete_function().graph
-    assert [operation.type for operation in graph.get_operations()].count(
-        "StatelessIf"
-    ) == 1  # warm-up or decay
+    kinds = [operation.type for operation in graph.get_operations()]
+    assert kinds.count("StatelessIf") == 1  # the schedule: warm-up or decay
+    assert kinds.count("Pow") == 2  # of Adam's two decays
+    assert kinds.count("ResourceApplyGradientDescent") == len(weights)  # their averages
+    assert kinds.count("SelectV2") == 1  # the first step's average is the variable
