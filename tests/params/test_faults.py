@@ -19,6 +19,12 @@ FAULTS = {
     "float for int": ("epochs: 6\n", "epochs: 6.5\n", "train_head.epochs", ["whole number", "6.5"]),
     "negative": ("seed: 7 ", "seed: -1 ", "seed", ["greater than or equal to 0", "-1"]),
     "too large": ("seed: 7 ", "seed: 4294967296 ", "seed", ["less than 4294967296"]),
+    "endless batch": (
+        "batch_size: 32",
+        "batch_size: 1000000000",
+        "evaluate.batch_size",
+        ["less than or equal to 4096"],
+    ),
     "null": ("test: 0.10 ", "test: ", "split.test", ["a number", "null"]),
     "text for float": ("test: 0.10 ", "test: ten ", "split.test", ["a number", "'ten' (text)"]),
     "bool for float": ("flip: 0.5 ", "flip: yes ", "augment.flip", ["a number", "'yes'"]),

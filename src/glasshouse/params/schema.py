@@ -8,6 +8,7 @@ from pydantic import Field
 
 from glasshouse.params.parts import Backbone, Part
 from glasshouse.params.strict import (
+    BatchSize,
     Count,
     CountOrNone,
     FromList,
@@ -82,7 +83,7 @@ class TrainHead(Strict):
 
     epochs: Count
     epoch_pictures: CountOrNone
-    batch_size: Count
+    batch_size: BatchSize
     learning_rate: Positive
     features: Literal["cached", "live"]
     variants: Count
@@ -93,7 +94,7 @@ class FineTune(Strict):
 
     epochs: Count
     epoch_pictures: CountOrNone
-    batch_size: Count
+    batch_size: BatchSize
     learning_rate: Positive
     unfreeze_from: Text
     batch_norm: Literal["train", "frozen"]
@@ -130,7 +131,7 @@ class Evaluate(Strict):
     nms: Literal["hard", "soft"]
     nms_iou: Annotated[float, Field(gt=0, le=1)]
     max_detections: Annotated[int, Field(ge=1, le=1000)]
-    batch_size: Count
+    batch_size: BatchSize
     bootstrap_rounds: Annotated[int, Field(ge=20, le=100_000)]
     gallery_pictures: CountOrNone
     gallery_score: Share
