@@ -125,5 +125,5 @@ def test_what_all_variables_share_is_computed_once_a_step() -> None:
     kinds = [operation.type for operation in graph.get_operations()]
     assert kinds.count("StatelessIf") == 1  # the schedule: warm-up or decay
     assert kinds.count("Pow") == 2  # of Adam's two decays
-    assert kinds.count("ResourceApplyGradientDescent") == len(weights)  # their averages
+    assert kinds.count("ResourceApplyGradientDescent") == 2 * len(weights)  # their decay, and their averages
     assert kinds.count("SelectV2") == 1  # the first step's average is the variable

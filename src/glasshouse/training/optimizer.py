@@ -43,14 +43,19 @@ class FusedAdamW(keras.optimizers.Adam):
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Move one variable and its two moments: Kingma and Ba, arXiv:1412.6980, end of section 2."""
         # On TensorFlow the name is LAYER/WEIGHT:0, elsewhere WEIGHT.
-        if self.decay and variable.name.partition(":")[0].rpartition("/")[2] not in UNDECAYED:
-            self.assign_sub(variable, variable * (learning_rate * self.decay))
+        decays = self.decay and variable.name.partition(":")[0].rpartition("/")[2] not in UNDECAYED
         if keras.backend.backend() != "tensorflow":
+            if decays:
+                self.assign_sub(variable, variable * (learning_rate * self.decay))
             super().update_step(gradient, variable, learning_rate)
             return
         import tensorflow as tf
 
-        index = self._get_variable_index(variable)
+        index, rate = self._get_variable_index(variable), tf.cast(learning_rate, variable.dtype)
+        if decays:
+            tf.raw_ops.ResourceApplyGradientDescent(
+                var=variable.handle, alpha=rate * self.decay, delta=tf.convert_to_tensor(variable)
+            )
         beta1_power, beta2_power = (tf.cast(power, variable.dtype) for power in self._powers)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
@@ -58,7 +63,7 @@ class FusedAdamW(keras.optimizers.Adam):
             v=self._velocities[index].value.handle,
             beta1_power=beta1_power,
             beta2_power=beta2_power,
-            lr=tf.cast(learning_rate, variable.dtype),
+            lr=rate,
             beta1=self.beta_1,
             beta2=self.beta_2,
             epsilon=self.epsilon,
