@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
+import tempfile
 import warnings
 import zipfile
 from collections import Counter
@@ -66,25 +66,29 @@ def load_weights_into(model: Any, path: Path | str) -> None:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"There is no network file {path}. The stage that writes it has not run.")
-    # `weights` and not `variables`: the file has no random states, such as a dropout's.
-    stored, wanted = count_arrays(Path(path)), len(model.weights)
-    if stored != wanted:
-        raise ValueError(
-            f"{path} holds {stored} arrays, the network to be filled has {wanted}: another architecture."
-        )
-    try:
-        with warnings.catch_warnings():
-            # Keras warns where the file lacks a part, and leaves that part as it was.
-            warnings.filterwarnings("error", message="Skipping nested container")
-            model.load_weights(str(path))
-    except (ValueError, KeyError, UserWarning) as error:
-        raise ValueError(
-            f"{path} holds another architecture than the network to be filled: {error}"
-        ) from error
+    with tempfile.TemporaryDirectory() as folder:
+        # Keras jumps to and fro in the file, and inside a zip each jump back reads it again from its start.
+        with zipfile.ZipFile(path) as archive:
+            weights = Path(archive.extract("model.weights.h5", folder))
+        # `weights` and not `variables`: the file has no random states, such as a dropout's.
+        stored, wanted = count_arrays(weights), len(model.weights)
+        if stored != wanted:
+            raise ValueError(
+                f"{path} holds {stored} arrays, the network to be filled has {wanted}: another architecture."
+            )
+        try:
+            with warnings.catch_warnings():
+                # Keras warns where the file lacks a part, and leaves that part as it was.
+                warnings.filterwarnings("error", message="Skipping nested container")
+                model.load_weights(str(weights))
+        except (ValueError, KeyError, UserWarning) as error:
+            raise ValueError(
+                f"{path} holds another architecture than the network to be filled: {error}"
+            ) from error
 
 
 def count_arrays(path: Path) -> int:
-    """How many arrays a `.keras` file holds.
+    """How many arrays an HDF5 file holds.
 
     Keras itself passes over those that a network has no place for.
     """
@@ -96,7 +100,7 @@ def count_arrays(path: Path) -> int:
         nonlocal count
         count += isinstance(item, h5py.Dataset)
 
-    with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as weights:
+    with h5py.File(path) as weights:
         weights.visititems(visit)
     return count
 
