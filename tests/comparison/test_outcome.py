@@ -87,9 +87,8 @@ def test_a_cached_training_still_has_its_figures(project: Any, killed: Any) -> N
     assert last.seconds == 2.0
     first = {"training_seconds": pytest.approx(seconds, abs=0.01), "peak_bytes": 700}
     assert find_training(project.root, project.root) == first
-    project.set(
-        "learning_rate: 1.0e-3", "learning_rate: 3.0e-3"
-    )  # of fine_tune: train_head comes from the cache
+    # Of fine_tune: train_head comes from the cache.
+    project.set("batch_norm: train ", "batch_norm: frozen ")
     project.execute("fine_tune")
     lock(project, train_head="a1", fine_tune="b2")
     note_peak(project.root, 900)
