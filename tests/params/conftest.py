@@ -25,18 +25,20 @@ PARTS = {
         task: ClassVar[str] = "detect"
         neck: ClassVar[str] = "needed"
         name: Literal["boxes"]
+        fine_tuning: ClassVar[FineTuning] = FineTuning(epochs=9, learning_rate=0.004)
         cells: Literal[1, 3] = 1
         tight: Literal["fast", "not so, or slow", True, None] = True
     """,
     "heads/labels.py": """
         task: ClassVar[str] = "classify"
         neck: ClassVar[str] = "none"
+        fine_tuning: ClassVar[FineTuning] = FineTuning(epochs=17, learning_rate=0.0005)
         name: Literal["labels"]
     """,
 }
 HEADER = """from typing import Annotated, ClassVar, Literal
 from pydantic import Field
-from glasshouse.params import Strict
+from glasshouse.params import FineTuning, Strict
 class Params(Strict):
 """
 _numbers = count()

@@ -66,6 +66,7 @@ def test_everything_is_told_and_held_against_the_files(
         "trained    not here: the outputs came from a cache",
         "  seed: 8",
         "  model.task: classify",
+        "  fine_tune.learning_rate: auto (0.001)",
         f"  git clone {house.root} blooms-detector-1",
         f"  git checkout --detach {commit}",
         "  dvc repro",

@@ -8,6 +8,8 @@ Backbone  build(pixels, params)   -> {"c2": ..., "c3": ..., "c4": ..., "c5": ...
 Neck      build(features, params) -> {"p3": ..., ...}
 Head      a class `Head`, below
 
+`Params` of a head hold `fine_tuning: ClassVar[FineTuning]`, what `auto` in the block fine_tune stands for.
+
 A head's module may also hold `learn_priors(params, boxes_xyxy_px, classes, size, seed) -> priors`: what the
 head takes from the training boxes (N, 4) of classes (N,) in pictures of `size` (height, width) before it is
 built, such as anchors, in plain JSON values. `Head` then takes it as `priors`; the network's file keeps it,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from glasshouse.params.faults import Fault, ParamsError
 from glasshouse.params.parts import Backbone, Part, builtin_weights_path, part_names
 from glasshouse.params.read import check, flatten, read_params
+from glasshouse.params.recommended import FineTuning
 from glasshouse.params.schema import (
     Augment,
     Blooms,
@@ -34,6 +35,7 @@ __all__ = [
     "Export",
     "Fault",
     "FineTune",
+    "FineTuning",
     "Model",
     "Params",
     "ParamsError",

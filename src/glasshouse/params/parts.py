@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 from pydantic import ConfigDict
 
+from glasshouse.params.recommended import ATTRIBUTE, FineTuning
 from glasshouse.params.strict import Strict, Text
 
 # What is loaded here refuses a faulty file and changes no stage's work: the stages do not depend on it.
@@ -39,6 +40,8 @@ class UnknownPart(Part):
     """Stands for a part whose name is at fault, so that the rest of the file is still checked."""
 
     model_config = ConfigDict(extra="allow")
+
+    fine_tuning: ClassVar[FineTuning] = FineTuning(epochs=1_000_000, learning_rate=1.0)  # within any limit
 
 
 def package_folder(package: str = PARTS_PACKAGE) -> Path:
@@ -66,6 +69,8 @@ def load_part(kind: str, name: str, package: str = PARTS_PACKAGE) -> type[Strict
         raise TypeError(f"{module}.Params must have the fields {', '.join(missing)}.")
     if get_args(params.model_fields["name"].annotation) != (name,):
         raise TypeError(f"{module}.Params.name must be Literal[{name!r}], its file's name.")
+    if kind == "head" and not isinstance(getattr(params, ATTRIBUTE, None), FineTuning):
+        raise TypeError(f"{module}.Params must hold `{ATTRIBUTE}: ClassVar[FineTuning]`.")
     return params
 
 

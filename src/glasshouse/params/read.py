@@ -22,6 +22,7 @@ from glasshouse.params.parts import (
     load_part,
     part_names,
 )
+from glasshouse.params.recommended import AUTO, KEYS, settle
 from glasshouse.params.rules import Surroundings, check_rules
 from glasshouse.params.schema import Model, Params
 from glasshouse.params.strict import Strict
@@ -61,6 +62,7 @@ def check_document(document: Document, path: Path, package: str = PARTS_PACKAGE)
         for kind, name in chosen_parts(document.values)
         if name in part_names(kind, package)
     }
+    document = settle(document, parts.get("head", UnknownPart))
     schema = _schema(*(parts.get(kind, UnknownPart) for kind in FOLDERS))
     faults = [*document.duplicates, *_unknown_parts(document, package)]
     params = None
@@ -142,6 +144,8 @@ def _message(detail: ErrorDetails, schema: type[BaseModel]) -> str:
         case kind:
             said = detail["msg"].removeprefix("Input should be ")
             demand = DEMANDS[kind].format(**context) if kind in DEMANDS else said
+            if isinstance(value, str) and dotted(detail["loc"]) in KEYS:
+                demand += f", or {AUTO}"
             return f"must be {demand}. Got {show(value)} instead."
 
 

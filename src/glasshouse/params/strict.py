@@ -29,9 +29,7 @@ FromList = StrictFlag(False)
 Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=1)]
 CountOrNone = Annotated[int, Field(ge=0)]
-BatchSize = Annotated[
-    int, Field(ge=1, le=4096)
-]  # an order of that many pictures is drawn before the first step
+BatchSize = Annotated[int, Field(ge=1, le=4096)]  # an order of so many is drawn before the first step
 Share = Annotated[float, Field(ge=0, le=1)]
 OpenShare = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]

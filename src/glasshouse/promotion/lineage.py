@@ -18,6 +18,7 @@ from glasshouse.journal.git import ask_git
 from glasshouse.journal.machine import THREADS, Machine
 from glasshouse.journal.pipeline import PARAMS, look_up, read_lock, read_yaml
 from glasshouse.journal.state import read_state
+from glasshouse.params.recommended import AUTO
 from glasshouse.promotion.gate import LINE
 from glasshouse.tracking.aliases import CHAMPION, Registry, Version
 from glasshouse.tracking.facts import Facts, read_trainings, take_machines
@@ -33,11 +34,13 @@ class UnknownModel(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """A version, its facts, the params and the dvc.lock of its state, the aliases that point to it."""
+    """A version, its facts, the params.yaml, the params of its run and the dvc.lock of its state, the aliases
+    that point to it."""
 
     version: Version
     facts: Facts
     params: dict[str, Any]
+    logged: dict[str, str]
     outs: dict[str, str]
     aliases: tuple[str, ...]
     store: Store
@@ -67,12 +70,13 @@ def read_lineage(root: Path, address: str | None = None, store: Store | None = N
         raise UnknownModel(f"MLflow at {store.shown} has no {address} ({told}).")
     with TemporaryDirectory() as folder:
         params = read_yaml(registry.fetch(version, PARAMS, Path(folder)))
+        logged = registry.read_params(version)
         registry.fetch(version, "dvc.lock", Path(folder))
         outs = {
             path: digest for stage in read_lock(Path(folder)).values() for path, digest in stage.outs.items()
         }
     theirs = tuple(name for name, at in aliases.items() if at == version.number)
-    return Lineage(version, version.facts, params, outs, theirs, store)
+    return Lineage(version, version.facts, params, logged, outs, theirs, store)
 
 
 def say_lineage(lineage: Lineage, root: Path) -> Iterator[str]:
@@ -86,7 +90,8 @@ def say_lineage(lineage: Lineage, root: Path) -> Iterator[str]:
         yield f"{'ledger':11}{version.tags[LINE]}"
     yield "params"
     for key, value in _flatten(lineage.params, ""):
-        yield f"  {key}: {value}"
+        meant = f" ({lineage.logged[key]})" if value == AUTO and key in lineage.logged else ""
+        yield f"  {key}: {value}{meant}"
     if not facts.committed:
         where = f"commit {facts.commit[:12]}" if facts.commit else "no commit"
         yield (

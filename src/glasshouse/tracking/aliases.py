@@ -173,6 +173,11 @@ class Registry:
             ) from error
         return Path(place)
 
+    def read_params(self, version: Version) -> dict[str, str]:
+        """The params of its run, dotted, with numbers where params.yaml says `auto`."""
+        with spoken(self.store):
+            return dict(self.client.get_run(version.run_id).data.params)
+
     def fetch_pictures(self, version: Version, folder: Path) -> dict[str, list[str]]:
         """Split -> keys of its pictures."""
         pictures: dict[str, list[str]] = json.loads(self.fetch(version, "pictures.json", folder).read_text())

@@ -15,7 +15,7 @@ from glasshouse.models.contracts import Tensors
 from glasshouse.models.layers.units import conv_unit
 from glasshouse.models.lazy import keras, ops
 from glasshouse.models.losses.task_aligned import assign
-from glasshouse.params import Strict
+from glasshouse.params import FineTuning, Strict
 
 PRIOR_SCORE = 0.01  # of every class at the start (Lin et al., "Focal loss", arXiv:1708.02002, section 3.3)
 BOX_WEIGHT, CLASS_WEIGHT = 7.5, 0.5
@@ -27,6 +27,7 @@ class Params(Strict):
 
     task: ClassVar[str] = "detect"
     neck: ClassVar[str] = "either"
+    fine_tuning: ClassVar[FineTuning] = FineTuning(epochs=12, learning_rate=6.0e-3)
 
     name: Literal["anchor_free"]
 

@@ -10,7 +10,7 @@ from glasshouse.models.contracts import Tensors
 from glasshouse.models.layers.pooled import Pool, pool_features
 from glasshouse.models.layers.shares import class_shares
 from glasshouse.models.lazy import keras, ops
-from glasshouse.params import Strict
+from glasshouse.params import FineTuning, Strict
 
 
 class Params(Strict):
@@ -18,6 +18,7 @@ class Params(Strict):
 
     task: ClassVar[str] = "classify"
     neck: ClassVar[str] = "either"
+    fine_tuning: ClassVar[FineTuning] = FineTuning(epochs=20, learning_rate=1.0e-3)
     one_object: ClassVar[bool] = True
     one_size: ClassVar[dict[str, str]] = {"pool": "flatten"}
 

@@ -28,7 +28,7 @@ from glasshouse.models.layers.shares import class_shares
 from glasshouse.models.layers.units import conv_unit
 from glasshouse.models.lazy import ops
 from glasshouse.models.losses.elementwise import binary_cross_entropy
-from glasshouse.params import Strict
+from glasshouse.params import FineTuning, Strict
 
 
 class Params(Strict):
@@ -36,6 +36,7 @@ class Params(Strict):
 
     task: ClassVar[str] = "detect"
     neck: ClassVar[str] = "either"
+    fine_tuning: ClassVar[FineTuning] = FineTuning(epochs=20, learning_rate=1.0e-3)
 
     name: Literal["fcn_grid"]
     level: Literal["p3", "p4", "p5"] = (

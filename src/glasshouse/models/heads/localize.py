@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from glasshouse.models.layers.one_box import OneBox, OneBoxOptions
+from glasshouse.params import FineTuning
 
 
 class Params(OneBoxOptions):
@@ -16,6 +17,7 @@ class Params(OneBoxOptions):
 
     task: ClassVar[str] = "localize"
     neck: ClassVar[str] = "either"
+    fine_tuning: ClassVar[FineTuning] = FineTuning(epochs=20, learning_rate=1.0e-3)
 
     name: Literal["localize"]
     objectness: bool = False  # a third output: is there an object at all

@@ -17,6 +17,7 @@ from glasshouse.models.layers.one_box import OneBox, OneBoxOptions
 from glasshouse.models.layers.pooled import Pool
 from glasshouse.models.layers.windows import Windows, count_beside, lay_windows
 from glasshouse.models.lazy import ops
+from glasshouse.params import FineTuning
 from glasshouse.params.strict import FromList
 
 MOST_WINDOWS = 5000  # each is a run of the network, and all those of a batch are in memory together
@@ -27,6 +28,7 @@ class Params(OneBoxOptions):
 
     task: ClassVar[str] = "detect"
     neck: ClassVar[str] = "either"
+    fine_tuning: ClassVar[FineTuning] = FineTuning(epochs=20, learning_rate=1.0e-3)
     pyramid: ClassVar[bool] = False  # it pools the coarsest level, whatever that one's stride
 
     name: Literal["sliding"]

@@ -21,7 +21,7 @@ from glasshouse.models.lazy import keras, ops
 from glasshouse.models.losses.default_boxes import match, mine_negatives
 from glasshouse.models.losses.elementwise import smooth_l1
 from glasshouse.models.losses.task_aligned import pairwise_iou
-from glasshouse.params import Strict
+from glasshouse.params import FineTuning, Strict
 from glasshouse.params.strict import FromList, OpenShare
 
 STRIDES = (8, 16, 32)  # of the neck's levels
@@ -38,6 +38,7 @@ class Params(Strict):
 
     task: ClassVar[str] = "detect"
     neck: ClassVar[str] = "either"
+    fine_tuning: ClassVar[FineTuning] = FineTuning(epochs=12, learning_rate=6.0e-3)
 
     name: Literal["ssd"]
     smallest: OpenShare = (

@@ -17,7 +17,7 @@ from glasshouse.models.layers.predictor import flat_predictor
 from glasshouse.models.layers.units import conv_unit
 from glasshouse.models.lazy import keras, ops
 from glasshouse.models.losses.task_aligned import pairwise_iou
-from glasshouse.params import Strict
+from glasshouse.params import FineTuning, Strict
 
 BOXES = 2  # a cell
 BOX_WEIGHT, EMPTY_WEIGHT = 5.0, 0.5  # lambda_coord, lambda_noobj: section 2.2
@@ -28,6 +28,7 @@ class Params(Strict):
 
     task: ClassVar[str] = "detect"
     neck: ClassVar[str] = "either"
+    fine_tuning: ClassVar[FineTuning] = FineTuning(epochs=20, learning_rate=1.0e-3)
 
     name: Literal["yolo_v1"]
     level: Literal["p3", "p4", "p5"] = "p4"  # the neck's level that the grid stands on: stride 8, 16 or 32

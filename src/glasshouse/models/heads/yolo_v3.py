@@ -28,7 +28,7 @@ from glasshouse.models.layers.units import conv_unit
 from glasshouse.models.lazy import keras, ops
 from glasshouse.models.losses.elementwise import binary_cross_entropy
 from glasshouse.models.losses.task_aligned import pairwise_iou
-from glasshouse.params import Strict
+from glasshouse.params import FineTuning, Strict
 from glasshouse.params.strict import Share
 
 STRIDES = (8, 16, 32)  # of the neck's levels
@@ -48,6 +48,7 @@ class Params(Strict):
 
     task: ClassVar[str] = "detect"
     neck: ClassVar[str] = "either"
+    fine_tuning: ClassVar[FineTuning] = FineTuning(epochs=12, learning_rate=6.0e-3)
 
     name: Literal["yolo_v3"]
     # how many to fit to the training boxes by k-means | auto (that too) | a list of [width, height] px
