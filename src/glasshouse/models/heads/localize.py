@@ -17,7 +17,7 @@ class Params(OneBoxOptions):
 
     task: ClassVar[str] = "localize"
     neck: ClassVar[str] = "either"
-    fine_tuning: ClassVar[FineTuning] = FineTuning(epochs=20, learning_rate=1.0e-3)
+    fine_tuning: ClassVar[FineTuning] = FineTuning(epochs=16, learning_rate=2.0e-3)
 
     name: Literal["localize"]
     objectness: bool = False  # a third output: is there an object at all

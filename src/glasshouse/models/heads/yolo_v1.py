@@ -28,7 +28,7 @@ class Params(Strict):
 
     task: ClassVar[str] = "detect"
     neck: ClassVar[str] = "either"
-    fine_tuning: ClassVar[FineTuning] = FineTuning(epochs=20, learning_rate=1.0e-3)
+    fine_tuning: ClassVar[FineTuning] = FineTuning(epochs=16, learning_rate=2.0e-3)
 
     name: Literal["yolo_v1"]
     level: Literal["p3", "p4", "p5"] = "p4"  # the neck's level that the grid stands on: stride 8, 16 or 32
