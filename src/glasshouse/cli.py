@@ -52,7 +52,7 @@ def build_parser() -> Parser:
     _add(commands, "unreadable", "name files of dataset.path that cannot be read, for DVC to pass over")
     params = commands.add_parser("params", help="params.yaml", description="params.yaml")
     checks = params.add_subparsers(dest="params_command", metavar="COMMAND", required=True)
-    _add(checks, "check", "list every fault of params.yaml", target="params:check")
+    _add(checks, "check", "list every fault of params.yaml, and what auto stands for", target="params:check")
     _add_predict(commands)
     _add_compare(commands)
     _add(commands, "doctor", "versions, processors, GPU, disk, git and DVC as they stand here")

@@ -36,7 +36,7 @@ class Params(Strict):
 
     task: ClassVar[str] = "detect"
     neck: ClassVar[str] = "either"
-    fine_tuning: ClassVar[FineTuning] = FineTuning(epochs=20, learning_rate=1.0e-3)
+    fine_tuning: ClassVar[FineTuning] = FineTuning(epochs=16, learning_rate=2.0e-3)
 
     name: Literal["fcn_grid"]
     level: Literal["p3", "p4", "p5"] = (
