@@ -184,6 +184,10 @@ def test_the_stream_goes_on_anywhere_with_the_same_batches(cache: FeatureCache) 
     assert all(np.array_equal(one, other) for one, other in zip(whole[4:], rest, strict=True))
 
 
+def test_no_tuner_is_waited_for_at_the_end(cache: FeatureCache) -> None:
+    assert cache.stream(STEPS, BATCH, 7, 0, 1).options().autotune.enabled is False
+
+
 def test_the_file_has_no_name_and_stays_readable(cache: FeatureCache, place: Path) -> None:
     assert (place / ".glasshouse").is_dir()
     assert list((place / ".glasshouse").iterdir()) == []

@@ -196,6 +196,17 @@ def test_a_stream_goes_on_anywhere_with_the_same_batches() -> None:
         assert all((y[name] == y_again[name]).all() for name in y)
 
 
+@pytest.mark.parametrize("sizes", [(), (32, 64)])
+def test_no_tuner_is_waited_for_at_the_end(sizes: tuple[int, ...]) -> None:
+    """Letting go of a tuned iterator took up to a minute after a long training (inputs/untuned.py)."""
+    at = tuple(((side, side), lambda labels: labels) for side in sizes)
+    batches = TrainingStream(
+        pictures(), 4, 1, AUGMENT, lambda epoch: True, lambda labels: labels, 114, sizes=at
+    )(0, 3)
+    assert batches.options().autotune.enabled is False
+    assert len(list(batches)) == 3
+
+
 def test_seed_and_step_decide() -> None:
     assert not (stream(0, 1, seed=1)[0][0] == stream(0, 1, seed=2)[0][0]).all()
     first, second = (x for x, _ in stream(0, 2))

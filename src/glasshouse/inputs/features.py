@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from glasshouse.inputs.untuned import without_tuner
+
 
 @dataclass(frozen=True)
 class FeatureCache:
@@ -64,7 +66,8 @@ class FeatureCache:
             }
             return features, dict(zip(answers, shaped[len(names) :], strict=True))
 
-        return tf.data.Dataset.range(first_step, last_step).map(load, num_parallel_calls=1).prefetch(4)
+        steps_asked = tf.data.Dataset.range(first_step, last_step)
+        return without_tuner(steps_asked.map(load, num_parallel_calls=1).prefetch(4))
 
 
 def select_used(backbone: Any, top: Any) -> tuple[Any, Any]:

@@ -21,6 +21,7 @@ from glasshouse.inputs.painting import lay_over, move_tiles, recolour
 from glasshouse.inputs.pasting import draw_pasting, hide_objects, paste_objects
 from glasshouse.inputs.prepared import Prepared
 from glasshouse.inputs.shapes import Shapes
+from glasshouse.inputs.untuned import without_tuner
 from glasshouse.params import Augment
 
 
@@ -208,7 +209,7 @@ class TrainingStream:
 
         if not self.sizes:
             steps = tf.data.Dataset.range(first_step, last_step)
-            return self._stream(steps, first_step, self.pictures.size, self.encode)
+            return without_tuner(self._stream(steps, first_step, self.pictures.size, self.encode))
         numbers = np.arange(first_step, last_step)
         chosen = np.array([self.choose_size(step) for step in numbers.tolist()], np.int64)
         streams = [
@@ -217,7 +218,8 @@ class TrainingStream:
             )
             for place, (size, encode) in enumerate(self.sizes)
         ]
-        return tf.data.Dataset.choose_from_datasets(streams, tf.data.Dataset.from_tensor_slices(chosen))
+        chooser = tf.data.Dataset.from_tensor_slices(chosen)
+        return without_tuner(tf.data.Dataset.choose_from_datasets(streams, chooser))
 
     def _stream(self, steps: Any, sample_step: int, size: tuple[int, int], encode: Encode) -> Any:
         """The batches of these steps, all of one size; that of `sample_step` tells their types."""
