@@ -6,7 +6,6 @@ import gc
 import logging
 import math
 import os
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -25,17 +24,6 @@ if TYPE_CHECKING:
     from great_expectations.datasource.fluent.interfaces import Batch
 
 Answers = Mapping[str, "ExpectationValidationResult"]
-
-
-def warm_up() -> threading.Thread:
-    """Import Great Expectations in the background, so that the guard at the end need not wait for it.
-
-    Call it once the stage's own heavy imports are done: two threads that import the same package meet each
-    other's half-made modules. `guard` imports whatever is still missing.
-    """
-    thread = threading.Thread(target=import_expectations, name="import great_expectations", daemon=True)
-    thread.start()
-    return thread
 
 
 def import_expectations() -> None:
