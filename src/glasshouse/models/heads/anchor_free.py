@@ -27,7 +27,7 @@ class Params(Strict):
 
     task: ClassVar[str] = "detect"
     neck: ClassVar[str] = "either"
-    fine_tuning: ClassVar[FineTuning] = FineTuning(epochs=12, learning_rate=6.0e-3)
+    fine_tuning: ClassVar[FineTuning] = FineTuning(epochs=10, learning_rate=6.0e-3)
 
     name: Literal["anchor_free"]
 
