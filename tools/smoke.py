@@ -1,7 +1,8 @@
 """Runs the whole pipeline on a tiny set, in a copy of the project: nobody's data or models are touched.
 
 python tools/smoke.py              boxes on drawn flowers
-python tools/smoke.py classify     labels on a folder of photos, some of them damaged; `detect classify`: both
+python tools/smoke.py classify     labels on a folder of photos, some of them damaged
+python tools/smoke.py detect classify      both at once: imports keep one processor busy each
 python tools/smoke.py heads        every other head through training, evaluation and export (some minutes)
 python tools/smoke.py options      settings that the default leaves off, several at once (some minutes)
 python tools/smoke.py backbones    a classifier on every architecture (long)
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -117,26 +119,33 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="leave the copy")
     parser.add_argument("--only", nargs="+", metavar="NAME", default=(), help="of heads, options, backbones")
     asked = parser.parse_args()
-    trials = asked.trials or ["detect"]
+    trials = list(dict.fromkeys(asked.trials)) or ["detect"]
     if asked.only and (len(trials) > 1 or trials[0] not in CASES):
         parser.error(f"--only goes with one of {', '.join(CASES)}. Got {', '.join(trials)} instead.")
+    if len(trials) > 1:
+        return run_side_by_side(trials, ["--keep"] if asked.keep else [])
+    (trial,) = trials
     place = Path(tempfile.mkdtemp(prefix="glasshouse-smoke-"))
     start = time.monotonic()
     try:
-        for trial in trials:
-            lines = CASES[trial](place, asked.only) if trial in CASES else TRIALS[trial](place)
-            for line in lines:
-                print(f"smoke: {time.monotonic() - start:4.0f} s  {trial}: {line}", flush=True)
+        for line in CASES[trial](place, asked.only) if trial in CASES else TRIALS[trial](place):
+            print(f"smoke: {time.monotonic() - start:4.0f} s  {trial}: {line}", flush=True)
     except TrialFailure as error:
-        print(f"smoke: {error}", file=sys.stderr)
+        print(f"smoke: {trial}: {error}", file=sys.stderr)
         return 1
     finally:
         if asked.keep:
             print(f"smoke: the copy is in {place}")
         else:
             shutil.rmtree(place, ignore_errors=True)
-    print(f"smoke: the pipeline runs end to end, {time.monotonic() - start:.0f} s")
+    print(f"smoke: {trial}: the pipeline runs end to end, {time.monotonic() - start:.0f} s")
     return 0
+
+
+def run_side_by_side(trials: Sequence[str], options: Sequence[str]) -> int:
+    """Each trial in a process of its own, all to their ends; the exit status is 1 where any failed."""
+    running = [subprocess.Popen([sys.executable, __file__, trial, *options]) for trial in trials]
+    return max(min(1, abs(process.wait())) for process in running)
 
 
 def detect(place: Path) -> Iterator[str]:

@@ -201,3 +201,22 @@ def test_a_case_that_is_none_and_a_trial_without_cases_are_refused(
     with pytest.raises(SystemExit):
         smoke.main()
     assert "--only goes with one of heads, options, backbones. Got detect" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("failing", "status"), [("none", 0), ("detect", 1), ("classify", 1)])
+def test_trials_side_by_side_run_to_their_ends_and_one_that_fails_is_told(
+    failing: str, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = tmp_path / "trial.py"
+    trial.write_text(
+        "import pathlib, sys\n"
+        "pathlib.Path(__file__).with_name(sys.argv[1]).write_text(' '.join(sys.argv[2:]))\n"
+        f"sys.exit(sys.argv[1] == {failing!r})\n"
+    )
+    monkeypatch.setattr(smoke, "__file__", str(trial))
+    monkeypatch.setattr("sys.argv", ["smoke.py", "detect", "classify", "detect", "--keep"])
+    assert smoke.main() == status
+    assert {path.name: path.read_text() for path in tmp_path.iterdir() if path != trial} == {
+        "detect": "--keep",
+        "classify": "--keep",
+    }
