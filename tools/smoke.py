@@ -142,10 +142,10 @@ def main() -> int:
     return 0
 
 
-def run_side_by_side(trials: Sequence[str], options: Sequence[str]) -> int:
+def run_side_by_side(trials: Sequence[str], flags: Sequence[str]) -> int:
     """Each trial in a process of its own, all to their ends; the exit status is 1 where any failed."""
-    running = [subprocess.Popen([sys.executable, __file__, trial, *options]) for trial in trials]
-    return max(min(1, abs(process.wait())) for process in running)
+    running = [subprocess.Popen([sys.executable, __file__, trial, *flags]) for trial in trials]
+    return int(any([process.wait() for process in running]))
 
 
 def detect(place: Path) -> Iterator[str]:
