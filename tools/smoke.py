@@ -45,6 +45,7 @@ HEADS = {
     "ssd": "detect",
 }
 PHOTOS = Path("data/photos")
+INTERRUPTED = 130  # the exit status of what Ctrl-C stopped
 CLASSIFY: dict[str, Any] = {
     **TINY,
     "dataset.source": "folder",
@@ -133,6 +134,9 @@ def main() -> int:
     except TrialFailure as error:
         print(f"smoke: {trial}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"smoke: {trial}: interrupted", file=sys.stderr)
+        return INTERRUPTED
     finally:
         if asked.keep:
             print(f"smoke: the copy is in {place}")
@@ -145,7 +149,12 @@ def main() -> int:
 def run_side_by_side(trials: Sequence[str], flags: Sequence[str]) -> int:
     """Each trial in a process of its own, all to their ends; the exit status is 1 where any failed."""
     running = [subprocess.Popen([sys.executable, __file__, trial, *flags]) for trial in trials]
-    return int(any([process.wait() for process in running]))
+    try:
+        return int(any([process.wait() for process in running]))
+    except KeyboardInterrupt:  # which reaches the trials too: each takes its copy away
+        for process in running:
+            process.wait()
+        return INTERRUPTED
 
 
 def detect(place: Path) -> Iterator[str]:

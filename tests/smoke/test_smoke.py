@@ -220,3 +220,19 @@ def test_trials_side_by_side_run_to_their_ends_and_one_that_fails_is_told(
         "detect": "--keep",
         "classify": "--keep",
     }
+
+
+def test_ctrl_c_is_a_sentence_and_the_copy_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(place: Path) -> Any:
+        (place / "detect").mkdir()
+        yield "begun"
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(smoke.TRIALS, "detect", stop)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["smoke.py"])
+    assert smoke.main() == 130
+    assert capsys.readouterr().err == "smoke: detect: interrupted\n"
+    assert list(tmp_path.iterdir()) == []
