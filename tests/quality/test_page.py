@@ -159,6 +159,19 @@ def test_stages_behind_a_stopped_one_are_of_an_earlier_run(tmp_path):
     assert [stage.name for stage in read_stages(tmp_path) if stage.is_old] == ["split"]
 
 
+def test_an_expectation_of_times_is_counted_by_itself(tmp_path):
+    """Its outcome differs from run to run, so the report has none: it is neither met nor missed here."""
+    timed = {"check": "latency_ratio", "status": "see Data Docs", "timed": True}
+    met = [{"check": name, "status": "passed"} for name in ("parity", "labels", "size")]
+    write_reports(tmp_path, split=report(outcomes=met), export=report(outcomes=[*met, timed]))
+    page = Page(write_page(tmp_path, tmp_path / "nowhere").read_text(encoding="utf-8"))
+    lines = re.findall(r"\d+ of \d+ expectations met.*", page.words)
+    assert lines == [
+        "3 of 3 expectations met",
+        "3 of 3 expectations met; judged by times, so in Data Docs only: latency_ratio",
+    ]
+
+
 def test_bars_fit_what_they_show():
     assert cut_axis([sketch([640, 640])]).tolist() == [638.5, 639.5, 640.5, 641.5]
     assert cut_axis([sketch([1, 2, 2]), sketch([4])]).tolist() == [0.5, 1.5, 2.5, 3.5, 4.5]

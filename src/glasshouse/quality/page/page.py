@@ -42,8 +42,18 @@ class Judged:
     @property
     def findings(self) -> list[Mapping[str, Any]]:
         """Checks that failed, critical ones first."""
-        outcomes = self.report["outcomes"] if self.report else []
-        return sorted((o for o in outcomes if o["status"] == "failed"), key=lambda o: str(o["severity"]))
+        return sorted(
+            (o for o in self._outcomes if o["status"] == "failed"), key=lambda o: str(o["severity"])
+        )
+
+    @property
+    def timed(self) -> list[str]:
+        """Names of checks whose outcome is not in the report: it hangs on times, and reports are stable."""
+        return [str(outcome["check"]) for outcome in self._outcomes if outcome.get("timed")]
+
+    @property
+    def _outcomes(self) -> Sequence[Mapping[str, Any]]:
+        return self.report["outcomes"] if self.report else ()
 
 
 def write_page(folder: Path, raw: Path) -> Path:
