@@ -21,6 +21,7 @@ def main() -> None:
 
             from glasshouse.inputs.prepared import open_prepared
             from glasshouse.inputs.stream import pictures_of
+            from glasshouse.models.network import find_first_free
             from glasshouse.quality.learning import summarize_weights
             from glasshouse.training.checkpoints import Checkpoint
             from glasshouse.training.head import train_head
@@ -29,6 +30,8 @@ def main() -> None:
         checkpoint = Checkpoint(CHECKPOINT, run.identity())
         with run.phase("work"):
             network = start_network(params.model, train, training_seed(params))
+            # A name that `fine_tune` could not find is told before the minutes of this training.
+            find_first_free(network, run.read_all_params().fine_tune.unfreeze_from)
             history = train_head(
                 network,
                 pictures_of(train, params.model.task),

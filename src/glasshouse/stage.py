@@ -28,7 +28,7 @@ from glasshouse.journal.machine import read_machine
 from glasshouse.journal.page import write_page
 from glasshouse.journal.pipeline import PARAMS, look_up, read_pipeline, read_yaml
 from glasshouse.journal.state import digest_values, read_state
-from glasshouse.params import STAGE_KEYS, View, read_params, read_view
+from glasshouse.params import STAGE_KEYS, Params, View, read_params, read_view
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -117,7 +117,11 @@ class Stage:
         if any(values["quality"][name]["severity"] for name in STAGE_KEYS):
             from glasshouse.quality.checking.guard import check_severities
 
-            check_severities(read_params(self.root / PARAMS).quality)
+            check_severities(self.read_all_params().quality)
+
+    def read_all_params(self) -> Params:
+        """Every stage's params: to tell early what a later one cannot use, never to make outputs of."""
+        return read_params(self.root / PARAMS)
 
     def identity(self) -> str:
         """SHA-256 of what the outputs depend on, as DVC sees it: declared params, content of deps.

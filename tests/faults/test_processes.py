@@ -30,6 +30,23 @@ def test_row(name: str, tmp_path: Path, run_python: Run) -> None:
     assert "Traceback" not in done.stderr + done.stdout
 
 
+def test_a_block_that_is_not_there_is_told_before_the_head_is_trained(
+    tmp_path: Path, run_python: Run
+) -> None:
+    """Only the built network knows its layers; the stage that needs the name comes minutes later."""
+    trial = make_trial(
+        tmp_path, "csv", {"fine_tune.unfreeze_from": "stage9", "model.backbone.weights": "none"}
+    )
+    write_csv(tmp_path / "pictures")
+    trial.run_all()
+    assert set(trial.statuses.values()) == {0}, trial.said
+    done = run_python(str(ROOT / "pipeline/train_head.py"), cwd=trial.root)
+    assert done.returncode == 1, done.stderr
+    assert "train_head: fine_tune.unfreeze_from: the backbone has no layer or block 'stage9'" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "models").exists()
+
+
 def build(root: Path, row: Row) -> Trial:
     trial = make_trial(root, row.format, row.params, row.path)
     row.build(root / "pictures")

@@ -93,21 +93,28 @@ def freeze(network: Network, unfreeze_from: str | None, *, batch_norm: str = "tr
     Raises:
         ValueError: no layer of that name.
     """
-    layers = network.backbone.layers
-    first = {"all": 0, None: len(layers)}.get(unfreeze_from, -1)
-    if first < 0:
-        found = [
-            i
-            for i, layer in enumerate(layers)
-            if layer.name == unfreeze_from or layer.name.startswith(f"{unfreeze_from}_")
-        ]
-        if not found:
-            blocks = dict.fromkeys(layer.name.rsplit("_", 1)[0] for layer in layers if layer.weights)
-            raise ValueError(
-                f"fine_tune.unfreeze_from: the backbone has no layer or block {unfreeze_from!r}. "
-                f"It has: {', '.join(blocks)}."
-            )
-        first = found[0]
-    for i, layer in enumerate(layers):
+    first = find_first_free(network, unfreeze_from)
+    for i, layer in enumerate(network.backbone.layers):
         is_norm = isinstance(layer, keras.layers.BatchNormalization)
         layer.trainable = i >= first and not (is_norm and batch_norm == "frozen")
+
+
+def find_first_free(network: Network, unfreeze_from: str | None) -> int:
+    """Number of the backbone's first layer that `unfreeze_from` frees (see `freeze`).
+
+    Raises:
+        ValueError: no layer of that name.
+    """
+    layers = network.backbone.layers
+    if unfreeze_from is None:
+        return len(layers)
+    if unfreeze_from == "all":
+        return 0
+    for i, layer in enumerate(layers):
+        if layer.name == unfreeze_from or layer.name.startswith(f"{unfreeze_from}_"):
+            return i
+    blocks = dict.fromkeys(layer.name.rsplit("_", 1)[0] for layer in layers if layer.weights)
+    raise ValueError(
+        f"fine_tune.unfreeze_from: the backbone has no layer or block {unfreeze_from!r}. "
+        f"It has: {', '.join(blocks)}."
+    )
