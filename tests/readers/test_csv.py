@@ -213,6 +213,26 @@ def test_the_same_base_name_in_two_folders(tmp_path: Path) -> None:
     assert "could be any of x/1.jpg, y/1.jpg" in source.faults[0].reason
 
 
+def test_rows_of_a_missing_picture_go_to_no_other(tmp_path: Path) -> None:
+    rows = "a/1.jpg,cat,1,1,9,9\na/2.jpg,cat,1,1,9,9\nb/1.jpg,dog,2,2,8,8\n"
+    files = {"a/2.jpg": "", "b/1.jpg": "", "labels.csv": f"{BOXES}\n{rows}"}
+    source = read(lay_out(tmp_path, files), ())
+    assert [(file.file_name, len(file.objects)) for file in source.files] == [("a/2.jpg", 1), ("b/1.jpg", 1)]
+    (fault,) = source.faults
+    assert (fault.place, fault.kind) == ("line 2", "picture_missing")
+    assert "no picture 'a/1.jpg' in a/" in fault.reason and "b/1.jpg" in fault.reason
+
+
+@pytest.mark.parametrize("names", [("1.jpg", "b/1.jpg"), ("b/1.jpg", "1.jpg"), ("x/1.jpg", "y/1.jpg")])
+def test_one_picture_under_two_names_is_refused(tmp_path: Path, names: tuple[str, str]) -> None:
+    rows = "".join(f"{name},cat,1,1,9,9\n" for name in names)
+    with pytest.raises(SourceError, match=r"labels.csv, line 3: .* \(line 2\) would both be b/1.jpg"):
+        read(lay_out(tmp_path, {"b/1.jpg": "", "labels.csv": f"{BOXES}\n{rows}"}), ())
+    same = "b/1.jpg,cat,1,1,9,9\n./b\\1.jpg,cat,2,2,8,8\n"
+    (tmp_path / "labels.csv").write_text(f"{BOXES}\n{same}")
+    assert len(read(tmp_path, ()).files[0].objects) == 2
+
+
 CELL = st.text("aé,;\t\"' 1\n\u2028", min_size=1, max_size=5).filter(lambda cell: cell.strip() == cell)
 NUMBER = st.floats(-1e5, 1e5) | st.integers(-9, 9).map(float)
 THING = st.tuples(CELL, NUMBER, NUMBER, NUMBER, NUMBER)

@@ -98,6 +98,17 @@ def test_the_same_base_name_in_two_folders_keeps_apart(tmp_path: Path) -> None:
     ]
 
 
+def test_letter_case_of_the_suffix_makes_no_negative(tmp_path: Path) -> None:
+    files: dict[str, str | bytes] = {"data.yaml": NAMES, "images/a.jpg": "", "labels/a.TXT": ROW}
+    source = read(lay_out(tmp_path, files), ())
+    assert [(file.file_name, len(file.objects)) for file in source.files] == [("images/a.jpg", 1)]
+    assert source.files[0].objects[0].origin == "labels/a.TXT, line 1" and not source.faults
+    (tmp_path / "labels/a.txt").write_text(ROW)
+    if len(list((tmp_path / "labels").iterdir())) == 2:
+        with pytest.raises(SourceError, match=r"labels/a.TXT and labels/a.txt would label one picture"):
+            read(tmp_path, ())
+
+
 def test_empty_and_missing_files_are_negatives_in_natural_order(tmp_path: Path) -> None:
     files = {"10.jpg": "", "2.jpg": "", "1.jpg": "", "10.txt": ROW, "2.txt": " \n"}
     source = read(lay_out(tmp_path, {"data.yaml": NAMES, **files}), ())

@@ -13,7 +13,15 @@ from pathlib import Path
 from glasshouse.sources.classes import demand_class, order_classes, spell_classes
 from glasshouse.sources.example import SourceError
 from glasshouse.sources.labelled import LabelledFile, LabelledFiles
-from glasshouse.sources.listing import PICTURE_SUFFIXES, abridge, is_junk, list_files, refuse_link, spell
+from glasshouse.sources.listing import (
+    PICTURE_SUFFIXES,
+    abridge,
+    is_junk,
+    list_files,
+    refuse_link,
+    refuse_twins,
+    spell,
+)
 from glasshouse.sources.split_names import SPLIT_NAMES
 
 ORDER = ("train", "valid", "test")
@@ -46,7 +54,8 @@ def list_folders(folder: Path) -> dict[str, Path]:
     """Names and paths of the sub-folders, sorted, without junk.
 
     Raises:
-        SourceError: there is no such folder, or a link is among the sub-folders.
+        SourceError: there is no such folder, a link is among the sub-folders, or two names that differ in
+            Unicode form alone.
     """
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
@@ -59,7 +68,13 @@ def list_folders(folder: Path) -> dict[str, Path]:
         raise SourceError(f"dataset.path: cannot list {folder}: {error.strerror}.") from error
     for entry in entries:
         refuse_link(entry)
-    return dict(sorted((spell(entry.name), entry) for entry in entries))
+    found: dict[str, Path] = {}
+    for entry in entries:
+        name = spell(entry.name)
+        if name in found:
+            refuse_twins(name)
+        found[name] = entry
+    return dict(sorted(found.items()))
 
 
 def find_splits(folder: Path, top: dict[str, Path]) -> dict[str, str]:

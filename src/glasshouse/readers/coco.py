@@ -34,7 +34,8 @@ from glasshouse.sources.coco.files import (
 )
 from glasshouse.sources.example import LabelFault, ObjectLabel, SourceError
 from glasshouse.sources.labelled import LabelledFile, LabelledFiles
-from glasshouse.sources.listing import PictureIndex, abridge, list_files, sort_naturally
+from glasshouse.sources.listing import abridge, list_files, sort_naturally
+from glasshouse.sources.picture_index import PictureIndex
 from glasshouse.sources.split_names import find_split_in
 
 

@@ -24,7 +24,8 @@ from glasshouse.sources.delimited import Row, Table, choose_file, demand_same
 from glasshouse.sources.example import LabelFault, ObjectLabel, SourceError
 from glasshouse.sources.groups import GROUPS_FILE
 from glasshouse.sources.labelled import LabelledFile, LabelledFiles
-from glasshouse.sources.listing import PictureIndex, list_files, spell
+from glasshouse.sources.listing import list_files, spell
+from glasshouse.sources.picture_index import PictureIndex
 from glasshouse.sources.split_names import SPLIT_NAMES, find_split, find_split_in
 
 BOX = ("x_min_px", "y_min_px", "x_max_px", "y_max_px")
@@ -64,7 +65,8 @@ def read(folder: Path, classes: tuple[str, ...]) -> LabelledFiles:
 
     Raises:
         SourceError: no table or several, no header, a column missing or twice, an unknown split, a picture
-            that two rows contradict each other about, a label outside `classes`, no sound row.
+            that two rows contradict each other about or call
+            by two names, a label outside `classes`, no sound row.
     """
     index, classes = PictureIndex(folder), spell_classes(classes)
     labelled: dict[str, Labelled] = {}
@@ -140,6 +142,7 @@ class TableReader:
     def read_rows(self) -> None:
         """Read every row; what is wrong with one goes to the table's faults, or is raised."""
         names: dict[str, str] = {}
+        called: dict[str, Row] = {}
         places = (str(PurePosixPath(self.table.name).parent), self.split or "", "images")
         boxed = "x_min_px" in self.table.columns
         for row in self.table:
@@ -147,6 +150,7 @@ class TableReader:
             try:
                 if name not in names:
                     names[name] = self.index.find(name, *places) if name else ""
+                    self.demand_one_name(called.setdefault(names[name], row), row, names[name])
             except LookupError as error:
                 self.table.set_aside(row.line, "picture_missing", f"{error.args[0]}.")
                 continue
@@ -154,6 +158,15 @@ class TableReader:
                 self.table.set_aside(row.line, "picture_missing", "The row names no picture.")
             else:
                 (self.read_object if boxed else self.read_label)(row, names[name])
+
+    def demand_one_name(self, first: Row, row: Row, picture: str) -> None:
+        """Demand that a table calls a picture by one name: one of two may be of a picture that is missing."""
+        before, now = (spell_path(each.cells["file_name"]) for each in (first, row))
+        if before != now:
+            raise SourceError(
+                f"{self.where(row)}: {now!r} and {before!r} (line {first.line}) would both be {picture}: "
+                "give both the path from the folder, or add the picture that is missing."
+            )
 
     def read_label(self, row: Row, picture: str) -> None:
         """A row with the class of a picture."""
@@ -239,6 +252,11 @@ class TableReader:
     def where(self, row: Row) -> str:
         """`labels.csv, line 3`."""
         return f"{self.table.name}, line {row.line}"
+
+
+def spell_path(name: str) -> str:
+    """A picture's name as rows may write it in several ways."""
+    return PurePosixPath(spell(name).replace("\\", "/")).as_posix()
 
 
 def describe_number(column: str, cell: str) -> tuple[str, str]:

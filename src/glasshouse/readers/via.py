@@ -20,7 +20,8 @@ from glasshouse.sources.classes import demand_class, order_classes, spell_classe
 from glasshouse.sources.example import LabelFault, ObjectLabel, SourceError
 from glasshouse.sources.headers import Header, read_header
 from glasshouse.sources.labelled import LabelledFile, LabelledFiles
-from glasshouse.sources.listing import PictureIndex, list_files
+from glasshouse.sources.listing import list_files
+from glasshouse.sources.picture_index import PictureIndex
 from glasshouse.sources.split_names import find_split_in
 from glasshouse.sources.via.files import Entry, Region, read_files
 from glasshouse.sources.via.regions import BadRegion, choose_attribute, read_class, read_shape

@@ -27,7 +27,8 @@ from pathlib import Path, PurePosixPath
 from glasshouse.sources.classes import demand_class, order_classes, spell_classes
 from glasshouse.sources.example import LabelFault, ObjectLabel, SourceError
 from glasshouse.sources.labelled import LabelledFile, LabelledFiles, read_file
-from glasshouse.sources.listing import PictureIndex, list_files, sort_naturally
+from glasshouse.sources.listing import list_files, sort_naturally
+from glasshouse.sources.picture_index import PictureIndex
 from glasshouse.sources.split_names import find_split_in
 from glasshouse.sources.voc.annotation import VocAnnotation, read_annotation
 from glasshouse.sources.voc.pairs import Pairing, is_mask

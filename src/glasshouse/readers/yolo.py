@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -21,7 +22,8 @@ from glasshouse.sources.classes import demand_class, spell_classes
 from glasshouse.sources.example import LabelFault, ObjectLabel, SourceError
 from glasshouse.sources.headers import read_header
 from glasshouse.sources.labelled import LabelledFile, LabelledFiles
-from glasshouse.sources.listing import PictureIndex, list_files
+from glasshouse.sources.listing import list_files
+from glasshouse.sources.picture_index import PictureIndex
 from glasshouse.sources.texts import UnreadableText, read_text
 from glasshouse.sources.yolo.rows import BadRow, YoloRow, parse_row, place_row
 from glasshouse.sources.yolo.sheet import Names, is_names_file, read_sheets, settle_names
@@ -45,7 +47,7 @@ def read(folder: Path, classes: tuple[str, ...]) -> LabelledFiles:
     sheets = read_sheets(files)
     names = settle_names(sheets, classes)
     splits = Splits(files, index, sheets)
-    texts = {name for name in files if is_label_text(name) and name not in splits.lists}
+    texts = index_texts(name for name in files if is_label_text(name) and name not in splits.lists)
     reader = RowReader(names, classes, max((sheet.keypoints for sheet in sheets), default=0))
     pairs = {picture: find_labels(picture, texts) for picture in index.paths}
     labelled = [
@@ -53,7 +55,7 @@ def read(folder: Path, classes: tuple[str, ...]) -> LabelledFiles:
         for picture, text in pairs.items()
     ]
     reader.demand_sound(folder, len(set(pairs.values()) - {None}))
-    orphans = set_orphans_aside(texts, pairs)
+    orphans = set_orphans_aside(texts.values(), pairs)
     kept = tuple(file for file in labelled if file is not None)
     return LabelledFiles(classes or tuple(names.values()), kept, (*splits.faults, *reader.faults, *orphans))
 
@@ -62,10 +64,24 @@ def is_label_text(name: str) -> bool:
     """Whether a file may hold labels: a .txt that is neither names nor a text for people."""
     path = PurePosixPath(name)
     spoken = path.stem.lower().startswith(("readme", "license", "licence"))
-    return path.suffix == ".txt" and not is_names_file(name) and not spoken
+    return path.suffix.lower() == ".txt" and not is_names_file(name) and not spoken
 
 
-def find_labels(picture: str, texts: set[str]) -> str | None:
+def index_texts(names: Iterable[str]) -> dict[str, str]:
+    """{name with the suffix in small letters: name}: some tools write .TXT.
+
+    Raises:
+        SourceError: two names differ in the suffix's letter case alone.
+    """
+    texts: dict[str, str] = {}
+    for name in names:
+        first = texts.setdefault(PurePosixPath(name).with_suffix(".txt").as_posix(), name)
+        if first != name:
+            raise SourceError(f"dataset.path: {first} and {name} would label one picture: keep one of them.")
+    return texts
+
+
+def find_labels(picture: str, texts: Mapping[str, str]) -> str | None:
     """The text file with a picture's labels; None where there is none."""
     path = PurePosixPath(picture)
     folders = path.parts[:-1]
@@ -78,16 +94,16 @@ def find_labels(picture: str, texts: set[str]) -> str | None:
     beside = path.parent
     candidates += [beside, *(beside / labels for labels in LABEL_FOLDERS)]
     names = (str(place / f"{path.stem}.txt") for place in candidates)
-    return next((name for name in names if name in texts), None)
+    return next((texts[name] for name in names if name in texts), None)
 
 
-def set_orphans_aside(texts: set[str], pairs: dict[str, str | None]) -> list[LabelFault]:
+def set_orphans_aside(texts: Collection[str], pairs: dict[str, str | None]) -> list[LabelFault]:
     """Text files that no picture takes its labels from, in folders where labels lie."""
     used = {text for text in pairs.values() if text}
     homes = {str(PurePosixPath(text).parent) for text in used}
     return [
         LabelFault(text, "", "picture_missing", "set_aside", "There is no picture of this name.")
-        for text in sorted(texts - used)
+        for text in sorted(set(texts) - used)
         if str(PurePosixPath(text).parent) in homes or "labels" in PurePosixPath(text.lower()).parts
     ]
 

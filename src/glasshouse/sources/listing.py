@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from typing import NoReturn
 
 from glasshouse.sources.example import SourceError
 
@@ -16,6 +17,7 @@ PICTURE_SUFFIXES = frozenset(
     for suffix in (
         *("jpg", "jpeg", "jpe", "jfif", "jp2", "j2k", "png", "webp", "gif", "avif"),
         *("bmp", "tif", "tiff", "ppm", "pgm", "pbm", "pnm"),
+        *("heic", "heif", "jxl", "mpo"),  # read where the content is known, else set aside by name
     )
 )
 
@@ -23,7 +25,10 @@ PICTURE_SUFFIXES = frozenset(
 def list_files(folder: Path) -> list[tuple[str, Path]]:
     """(POSIX path relative to the folder, path) of every file below it, in natural order.
 
-    The folder itself may be a link, and so may files; raises SourceError at a link to a folder below it.
+    The folder itself may be a link, and so may files.
+
+    Raises:
+        SourceError: a link to a folder is below it, or two names that differ in Unicode form alone.
     """
     found: dict[str, Path] = {}
     for place, inner, files in os.walk(folder, onerror=raise_unreadable):
@@ -33,7 +38,10 @@ def list_files(folder: Path) -> list[tuple[str, Path]]:
         for name in files:
             if not is_junk(name):
                 file = Path(place, name)
-                found[spell(file.relative_to(folder).as_posix())] = file
+                spelled = spell(file.relative_to(folder).as_posix())
+                if spelled in found:
+                    refuse_twins(spelled)
+                found[spelled] = file
     return sorted(found.items(), key=lambda item: sort_naturally(item[0]))
 
 
@@ -45,6 +53,14 @@ def refuse_link(folder: Path) -> None:
             f"dataset.path: {folder} is a link to a folder, and DVC would not notice what changes there: put "
             "the folder itself in its place. (A link to a file, or dataset.path itself as a link, is fine.)"
         )
+
+
+def refuse_twins(name: str) -> NoReturn:
+    """Raise SourceError: of two names that people see as one, one picture would hide the other."""
+    raise SourceError(
+        f"dataset.path: there are two {name!r}, whose names differ in Unicode form alone (composed and "
+        "decomposed accents, as of Linux and macOS): rename one, or merge them."
+    )
 
 
 def raise_unreadable(error: OSError) -> None:
@@ -78,39 +94,3 @@ def split_run(run: str) -> tuple[int, int, str]:
 def abridge(names: list[str], most: int = 5) -> str:
     """The first few names and how many follow."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-class PictureIndex:
-    """The pictures below a folder, found by whatever name a label gives them."""
-
-    def __init__(self, folder: Path) -> None:
-        """List the folder; raises SourceError where it cannot be listed."""
-        self.folder = folder
-        self.paths = {
-            name: path for name, path in list_files(folder) if path.suffix.lower() in PICTURE_SUFFIXES
-        }
-        self._by_base: dict[str, list[str]] = {}
-        for name in self.paths:
-            self._by_base.setdefault(PurePosixPath(name).name.casefold(), []).append(name)
-
-    def find(self, name: str, *places: str) -> str:
-        """The file_name of the picture that a label calls `name`.
-
-        Tried in turn: the path as it stands below each of `places` (folders relative to the root, "" for the
-        root itself), then the only picture of that base name anywhere, letter case aside. Backslashes count
-        as slashes, and absolute paths of the labeller's machine by their base name alone.
-
-        Raises:
-            LookupError: there is no such picture, or several could be meant; the message is a sentence.
-        """
-        wanted = PurePosixPath(spell(name).replace("\\", "/"))
-        for place in (*places, ""):
-            path = os.path.normpath(PurePosixPath(place) / wanted).replace(os.sep, "/")
-            if path in self.paths:
-                return path
-        same = self._by_base.get(wanted.name.casefold(), [])
-        if len(same) == 1:
-            return same[0]
-        if not same:
-            raise LookupError(f"there is no picture {name!r} in the folder")
-        raise LookupError(f"{name!r} could be any of {abridge(same)}: give the path from the folder")

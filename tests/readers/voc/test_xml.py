@@ -52,6 +52,18 @@ def test_files_that_are_no_safe_xml_are_set_aside_with_their_picture(
     assert fault.picture == "JPEGImages/b.jpg" and fault.action == "set_aside" and said in fault.reason
 
 
+def test_an_xml_whose_picture_is_missing_labels_no_picture_of_another_folder(tmp_path: Path) -> None:
+    add(tmp_path / "one", "a", SOUND)
+    add(tmp_path / "one", "b", SOUND)
+    write(tmp_path, "two/JPEGImages/a.jpg")
+    (tmp_path / "one/JPEGImages/a.jpg").unlink()
+    source = read(tmp_path, ())
+    assert [file.file_name for file in source.files] == ["one/JPEGImages/b.jpg"]
+    missing, unlabelled = sorted(source.faults, key=lambda fault: fault.file_name)
+    assert (missing.file_name, missing.kind) == ("one/Annotations/a.xml", "picture_missing")
+    assert (unlabelled.file_name, unlabelled.kind) == ("two/JPEGImages/a.jpg", "annotation_missing")
+
+
 def test_a_doctype_without_entities_and_other_encodings_are_read(tmp_path: Path) -> None:
     text = annotate(("Blüte & Knospe", (11, 21, 30, 40)))
     for stem, encoding in (("a", "utf-16"), ("b", "latin-1"), ("c", "utf-8-sig"), ("d", "cp1252")):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from glasshouse.sources.listing import PictureIndex, abridge, spell
+from glasshouse.sources.listing import abridge, spell
+from glasshouse.sources.picture_index import PictureIndex, keep_below
 
 MASK_FOLDERS = frozenset({"segmentationclass", "segmentationobject", "segmentationclassraw"})
 LABEL_FOLDERS = frozenset({"annotations", "annotation", "labels", "xml", "xmls"})
@@ -51,13 +52,15 @@ class Pairing:
         return same[0] if len(same) == 1 else None
 
     def list_twins(self, file_name: str) -> list[str]:
-        """The pictures of the XML's name in the nearest place that has any."""
-        stem = PurePosixPath(file_name).stem
-        for place in list_places(file_name):
+        """The pictures of the XML's name in the nearest place that has any, else below the one where its
+        pictures lie; anywhere where none of the places holds pictures."""
+        stem, places = PurePosixPath(file_name).stem, list_places(file_name)
+        for place in places:
             path = (PurePosixPath(place) / stem).as_posix()
             if path in self.by_path:
                 return self.by_path[path]
-        return self.by_stem.get(stem.casefold(), [])
+        same, homes = self.by_stem.get(stem.casefold(), []), self.index.find_holding(places)
+        return keep_below(same, homes) if homes else same
 
     def agrees(self, picture: str, picture_name: str) -> bool:
         """Whether <filename>, if any, means this picture; some tools leave out its suffix."""

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from glasshouse.sources.example import LabelFault, SourceError
-from glasshouse.sources.listing import PictureIndex, spell
+from glasshouse.sources.listing import spell
+from glasshouse.sources.picture_index import PictureIndex
 from glasshouse.sources.split_names import SPLIT_NAMES, find_split, find_split_in
 from glasshouse.sources.texts import UnreadableText, read_text
 from glasshouse.sources.yolo.sheet import Sheet
@@ -93,7 +94,7 @@ class Splits:
         """Read train.txt, val.txt and test.txt in the root, unless one is the label of a picture."""
         for name in self.files:
             stem, _, suffix = name.rpartition(".")
-            split = find_split(stem) if suffix == "txt" else None
+            split = find_split(stem) if suffix.lower() == "txt" else None
             if split and not any(PurePosixPath(picture).stem == stem for picture in self.index.paths):
                 self.read_list(name, split)
 
