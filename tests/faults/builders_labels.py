@@ -19,6 +19,7 @@ from .builders import (
     make_scenes,
     place_boxes,
     replace_text,
+    save,
     spell_coco,
     spell_via,
     spell_voc,
@@ -203,6 +204,29 @@ def write_category_mix(folder: Path) -> None:
 
 def write_coco_crowd(folder: Path) -> None:
     write_coco_with(folder, lambda document: document["annotations"][FIRST].update(iscrowd=1))
+
+
+def write_coco_class_of_crowds(folder: Path) -> None:
+    """Every rose is a crowd."""
+
+    def change(document: dict[str, Any]) -> None:
+        rose = document["annotations"][FIRST]["category_id"]
+        for annotation in document["annotations"]:
+            annotation["iscrowd"] = int(annotation["category_id"] == rose)
+
+    write_coco_with(folder, change)
+
+
+def write_csv_missing_twin(folder: Path) -> None:
+    """The victim's picture is gone, and another of its base name lies in another folder."""
+    write_csv(folder)
+    (folder / "pictures" / f"{STEM}.jpg").unlink()
+    save(make_scenes()[0], folder / "extra" / f"{STEM}.jpg")
+
+
+def write_yolo_capital_suffix(folder: Path) -> None:
+    write_yolo(folder)
+    (folder / "labels" / f"{STEM}.txt").rename(folder / "labels" / f"{STEM}.TXT")
 
 
 def count_runs(box: Box) -> list[int]:

@@ -66,6 +66,13 @@ def write_empty_class(folder: Path) -> None:
     write_coco(folder, spell_coco(make_scenes(), (*NAMES, "tulip")))
 
 
+def write_one_name_in_two_forms(folder: Path) -> None:
+    """The accent of a class is composed in one folder's name and not in the other's, as after a merge."""
+    for scene in make_scenes():
+        form = ("caf\u00e9", "cafe\u0301")[scene.number // 2 % 2] if scene.label == "rose" else scene.label
+        save(scene, folder / form / scene.name)
+
+
 def write_one_class_of_pictures(folder: Path) -> None:
     write_class_folders(folder, make_scenes(labels=("rose",)))
 

@@ -127,3 +127,10 @@ def test_a_group_too_large_for_the_shares_is_named() -> None:
 def test_oversampling_is_sound_and_weighs_the_rare() -> None:
     rows = [(f"{n}.jpg", n + 1, "tulip" if n % 10 == 0 else "rose", None, None) for n in range(200)]
     assert judge(list_images(rows), balance="oversample") == {}
+
+
+def test_a_set_of_crowds_alone_is_judged_and_its_classes_have_no_picture() -> None:
+    """`quality.mode: report` lets such a set through to the split; it shows no class."""
+    images = list_images([(f"{i}.png", i, None, None, None) for i in range(20)])
+    crowds = build_frame([(i + 1, i + 1, 1, 1.0, 1.0, 5.0, 5.0, True, None) for i in range(20)], "objects")
+    assert {"class_in_train", "class_in_valid_and_test"}.isdisjoint(judge(images, crowds))

@@ -45,9 +45,13 @@ def derive_labels(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]
 
 
 def _show_classes(images: pd.DataFrame, objects: pd.DataFrame, categories: pd.DataFrame) -> pd.DataFrame:
-    """Which picture shows which class, as its label or as an object: image_id, category_id, once."""
+    """Which picture shows which class, as its label or as an object: image_id, category_id, once.
+
+    Crowds do not count: nothing is learnt from them, and nothing is scored by them.
+    """
     labels = images[["image_id", "label"]].merge(categories, left_on="label", right_on="name")
-    both = pd.concat([labels[["image_id", "category_id"]], objects[["image_id", "category_id"]]])
+    things = objects[~objects["is_crowd"].astype(bool)]
+    both = pd.concat([labels[["image_id", "category_id"]], things[["image_id", "category_id"]]])
     return both.drop_duplicates()
 
 
@@ -148,7 +152,7 @@ def _class_checks(thresholds: Any) -> tuple[Check, ...]:
             "class_has_pictures",
             "classes",
             between("pictures", low=1),
-            "No picture shows this class: add some, or take the class out.",
+            "No picture shows this class, other than as a crowd or as difficult: add some, or take it out.",
             rows=("category_id", "name"),
         ),
         Check(

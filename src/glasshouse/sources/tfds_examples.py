@@ -15,7 +15,6 @@ from glasshouse.sources.example import Example, LabelFault, ObjectLabel
 from glasshouse.sources.tfds_layout import Boxes, Labels, Layout
 from glasshouse.sources.tfds_masks import decode_levels, find_inside, surround
 
-NO_REGION = frozenset({"background", "void", "unlabeled", "unlabelled", "ignore", "none"})
 NO_LABEL = -1  # TFDS's value where a label is withheld, as in many test splits
 
 
@@ -121,19 +120,18 @@ class ExampleReader:
     def _read_regions(
         self, record: Record, labels: Labels, shape: tuple[int, int], file_name: str
     ) -> tuple[ObjectLabel, ...]:
-        """One crowd for each class of a picture of class numbers; numbers without a name are no class."""
+        """One object for each class of a picture of class numbers; numbers without a name are no class."""
         levels = decode_levels(record.read_one(labels.key, b""), shape)
         if isinstance(levels, str):
             self._note(record, file_name, labels.key, "mask_unusable", f"{levels}: left out")
             return ()
         found = []
         for value in np.unique(levels).tolist():
-            background = value == 0 and labels.names[0].lower() in NO_REGION
-            if value < len(labels.names) and not background:
+            if value < len(labels.names) and labels.names[value] != labels.background:
                 inside = levels == value
                 origin = f"{file_name}, {record.place} {labels.key}"
                 name, counts = labels.names[value], encode_mask(inside)
-                found.append(ObjectLabel(name, surround(inside), True, counts, origin))
+                found.append(ObjectLabel(name, surround(inside), False, counts, origin))
         return tuple(found)
 
     def _read_mask(

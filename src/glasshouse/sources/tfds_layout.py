@@ -15,6 +15,7 @@ LABEL_KEYS = ("label", "labels", "category", "type", "class", "class_id")
 BOX_KEYS = ("bbox", "box", "bounding_box")  # a single box of another name is one of a part: head_bbox
 CROWD_KEYS = ("is_crowd", "iscrowd", "is_group_of")
 MASK_WORDS = ("mask", "segment", "annotation")  # in the name of an Image that is none to look at
+NO_REGION = frozenset({"background", "void", "unlabeled", "unlabelled", "ignore", "none"})
 SUPPORTED = (
     "an Image with a ClassLabel or a Text called label, with a Sequence of {BBoxFeature, ClassLabel} or of "
     "boxes of one kind, with a single BBoxFeature or a mask and a ClassLabel, or with a LabeledImage of "
@@ -27,11 +28,18 @@ class Labels:
     """A class label: key in the record, and the names of its values 0, 1, ...
 
     `as_text`: the record holds the name itself; which there are, only a pass over the records tells.
+    `background`: the one of the names that stands for what is of no class, or None.
     """
 
     key: str
     names: tuple[str, ...]
     as_text: bool = False
+    background: str | None = None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names that stand for classes."""
+        return tuple(name for name in self.names if name != self.background)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +89,7 @@ class Layout:
         """Names of all classes, each once: those of objects, then those of regions and of pictures."""
         kinds = (self.boxes.labels if self.boxes else None, self.regions, self.label)
         only = (self.boxes.name,) if self.boxes and self.boxes.name else ()
-        return tuple(dict.fromkeys((*only, *(name for labels in kinds if labels for name in labels.names))))
+        return tuple(dict.fromkeys((*only, *(name for labels in kinds if labels for name in labels.classes))))
 
 
 def find_layout(features: Any, supervised_keys: Any, name: str) -> Layout:
@@ -100,9 +108,10 @@ def find_layout(features: Any, supervised_keys: Any, name: str) -> Layout:
     comes the animal, by its trimap, not the head, which only half of the pictures have. Beside a box of the
     whole object a mask is not used: caltech_birds2011's holds the votes of several people.
 
-    A LabeledImage tells the class of each pixel, not where one object ends: without boxes, each class of a
-    picture becomes one crowd with its mask (the first class, if it is called background, void or the like,
-    becomes none). An Image of class numbers without names (cityscapes, scene_parse150) has no meaning here.
+    A LabeledImage tells the class of each pixel, not where one object ends: without boxes, all that is of one
+    class in a picture becomes one object with its mask (the first class, if it is called background, void or
+    the like, is none). An Image of class numbers without names (cityscapes, scene_parse150) has no meaning
+    here.
 
     Args:
         features: the FeaturesDict of the set.
@@ -247,4 +256,7 @@ def _choose_label(prefix: str, features: dict[str, Any]) -> Labels | None:
 
 def _find_regions(flat: dict[str, Any]) -> Labels | None:
     key = _only(_keys(flat, lambda feature: _kind(feature) == "LabeledImage" and feature.num_classes))
-    return Labels(key, tuple(flat[key].names)) if key else None
+    if not key:
+        return None
+    names = tuple(flat[key].names)
+    return Labels(key, names, background=names[0] if names[0].lower() in NO_REGION else None)

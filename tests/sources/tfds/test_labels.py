@@ -71,10 +71,10 @@ def test_masks_of_objects_and_of_classes(tmp_path: Path) -> None:
     prepare(tmp_path, "Scenes", {"image": image(), "scene": regions}, {"train": rows})
     source, found = read("scenes", tmp_path)
     (sea,) = found["train/0.jpg"].objects
-    assert (sea.label, sea.box_xyxy_px, sea.is_crowd) == ("sea", (1.0, 0.0, 3.0, 2.0), True)
+    assert (sea.label, sea.box_xyxy_px, sea.is_crowd) == ("sea", (1.0, 0.0, 3.0, 2.0), False)
     assert sea.mask is not None
     assert decode_mask(sea.mask, 2, 3).tolist() == [[False, True, True], [False, True, False]]
-    assert source.categories == ("background", "sky", "sea")
+    assert source.categories == ("sky", "sea")
 
 
 def test_withheld_labels_are_none(tmp_path: Path) -> None:

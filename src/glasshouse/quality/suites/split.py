@@ -140,12 +140,13 @@ def _class_mix(presence: pd.DataFrame, assigned: pd.DataFrame, plan: pd.DataFram
     totals = counts.sum(axis=1)
     in_splits = counts.reindex(columns=names, fill_value=0).rename_axis(index="class", columns="split")
     mix = in_splits.melt(value_name="pictures", ignore_index=False).reset_index()
-    mix["share"] = mix["pictures"] / mix["split"].map(sizes)
-    mix["pictures_over_all"] = mix["class"].map(totals)
+    # With types, since columns without a row, as of a set that shows no class, have none of their own.
+    size = mix["split"].map(sizes).astype("int64")
+    mix["pictures"] = mix["pictures"].astype("int64")
+    mix["share"] = mix["pictures"] / size
+    mix["pictures_over_all"] = mix["class"].map(totals).astype("int64")
     mix["share_over_all"] = mix["pictures_over_all"] / len(assigned)
-    mix["off_by"] = ((mix["share"] - mix["share_over_all"]).abs() - 1 / mix["split"].map(sizes)).clip(
-        lower=0.0
-    )
+    mix["off_by"] = ((mix["share"] - mix["share_over_all"]).abs() - 1 / size).clip(lower=0.0)
     trains = mix["split"] == "train"
     return mix.assign(
         train_pictures=mix["pictures"].where(trains), held_out_pictures=mix["pictures"].where(~trains)
