@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from glasshouse.evaluation.results import SplitTables
-from glasshouse.evaluation.splits import compile_network, gather_tables, predict_splits
+from glasshouse.evaluation.splits import compile_network, count_lost, gather_tables, predict_splits
 from glasshouse.evaluation.validate import make_validator, score_split
 from glasshouse.inputs.prepared import Prepared
 from glasshouse.inputs.resize import resize_picture
@@ -188,3 +188,16 @@ def test_a_validator_scores_the_network_as_it_stands(task: str, splits: dict[str
         for bias, wanted in (((9.0, 0.0), 2 / 3), ((0.0, 9.0), 1 / 3)):
             dense.set_weights([np.zeros((256, 2)), np.array(bias)])
             assert validate()["accuracy"] == pytest.approx(wanted)
+
+
+def test_lost_objects_are_counted_a_batch_at_a_time(splits: dict[str, Prepared]) -> None:
+    """The targets of a whole split may not fit into memory."""
+    batches = []
+
+    def count(labels: dict[str, np.ndarray]) -> np.ndarray:
+        batches.append(len(labels["boxes"]))
+        return (labels["labels"] >= 0).sum(axis=1)
+
+    network: Any = SimpleNamespace(head=SimpleNamespace(count_lost=count))
+    assert count_lost(network, splits["valid"], 2) == 3 and batches == [2, 1]
+    assert count_lost(SimpleNamespace(head=object()), splits["valid"], 2) is None  # type: ignore[arg-type]

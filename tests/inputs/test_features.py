@@ -154,12 +154,12 @@ def test_only_levels_that_the_top_looks_at_are_kept(backbone: Any) -> None:
 def test_a_full_disk_is_said_before_it_is_filled(
     backbone: Any, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """24 examples of 4*4*4 + 2*2*4 = 80 numbers of 2 bytes: 3,840 bytes."""
+    """24 examples of 4*4*4 + 2*2*4 = 80 numbers of 2 bytes, with a box and a label of 5 of 4: 4,320 bytes."""
     monkeypatch.chdir(place)
-    room = SimpleNamespace(free=3840)
+    room = SimpleNamespace(free=4320)
     monkeypatch.setattr("glasshouse.inputs.features.shutil.disk_usage", lambda folder: room)
     cache_features(backbone, stream(0, VARIANTS * STEPS), VARIANTS * STEPS)
-    room.free = 3839
+    room.free = 4319
     with pytest.raises(ValueError, match=r"train_head\.features: .*0\.00 GB are free in .*variants"):
         cache_features(backbone, stream(0, VARIANTS * STEPS), VARIANTS * STEPS)
 
@@ -191,5 +191,5 @@ def test_no_tuner_is_waited_for_at_the_end(cache: FeatureCache) -> None:
 def test_the_file_has_no_name_and_stays_readable(cache: FeatureCache, place: Path) -> None:
     assert (place / ".glasshouse").is_dir()
     assert list((place / ".glasshouse").iterdir()) == []
-    assert all(isinstance(array, np.memmap) for array in cache.features.values())
+    assert all(isinstance(array, np.memmap) for array in (*cache.features.values(), *cache.targets.values()))
     assert np.isfinite(cache.features["c3"].astype(np.float32)).all()

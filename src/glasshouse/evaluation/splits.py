@@ -48,7 +48,7 @@ def predict_splits(
             raw.objects,
             raw.categories,
             run(part),
-            count_lost(network, part),
+            count_lost(network, part, batch_size),
         )
         for name, part in splits.items()
     }
@@ -59,13 +59,18 @@ def compile_network(network: Network, evaluate: Any) -> Predict:
     return compile_predict(build_inference(network, evaluate))
 
 
-def count_lost(network: Network, prepared: Prepared) -> int | None:
-    """Objects of a split that the head's targets have no place for; None where the head has for all."""
+def count_lost(network: Network, prepared: Prepared, batch_size: int) -> int | None:
+    """Objects of a split that the head's targets have no place for; None where the head has for all.
+
+    Counted `batch_size` pictures at a time: targets of a whole split may not fit into memory.
+    """
     count = getattr(network.head, "count_lost", None)
     if count is None:
         return None
     boxes, labels = prepared.labels()
-    return int(np.asarray(count({"boxes": boxes, "labels": labels})).sum())
+    batches = (slice(start, start + batch_size) for start in range(0, len(labels), batch_size))
+    lost = (count({"boxes": boxes[batch], "labels": labels[batch]}) for batch in batches)
+    return int(sum(np.asarray(each).sum() for each in lost))
 
 
 def gather_tables(

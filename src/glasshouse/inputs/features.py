@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -20,8 +19,13 @@ from glasshouse.inputs.untuned import without_tuner
 class FeatureCache:
     """Features and targets of `count` examples, in the order in which the augmented stream gave them.
 
-    features: name -> (count, h, w, c) float16, memory-mapped from a file that goes with the process.
-        targets: name -> (count, ...).
+    Attributes:
+        features: name -> (count, h, w, c) float16.
+        targets: name -> (count, ...), of the types that the head gave them.
+        count: of examples.
+
+    All arrays are memory-mapped from files that go with the process: a detector's targets on large pictures
+    take as much room as its features.
     """
 
     features: dict[str, NDArray[np.float16]]
@@ -116,36 +120,39 @@ def cache_features(backbone: Any, stream: Any, batches: int) -> FeatureCache:
 
     run = tf.function(lambda pixels: backbone(pixels, training=False))
     features: dict[str, NDArray[np.float16]] = {}
-    targets: dict[str, list[NDArray[Any]]] = {}
+    targets: dict[str, NDArray[Any]] = {}
     count = 0
     for pixels, answer in tqdm(stream, total=batches, desc="features", unit="batch", disable=None):
         values = {name: value.numpy() for name, value in run(pixels).items()}
+        answers = {name: value.numpy() for name, value in answer.items()}
         batch = len(pixels)
-        features = features or _map_temporary(
-            {name: (batches * batch, *value.shape[1:]) for name, value in values.items()}
-        )
+        if not features:
+            half = {name: value.astype(np.float16) for name, value in values.items()}
+            features, targets = _map_temporary(batches * batch, half, answers)
         for name, value in values.items():
             features[name][count : count + batch] = value  # rounded to half precision here
-        for name, value in answer.items():
-            targets.setdefault(name, []).append(value.numpy())
+        for name, value in answers.items():
+            targets[name][count : count + batch] = value
         count += batch
-    return FeatureCache(features, {name: np.concatenate(parts) for name, parts in targets.items()}, count)
+    return FeatureCache(features, targets, count)
 
 
-def _map_temporary(shapes: dict[str, tuple[int, ...]]) -> dict[str, NDArray[np.float16]]:
-    """Arrays on disk that are gone when the process ends, however it ends: their files have no names."""
+def _map_temporary(count: int, *batches: dict[str, NDArray[Any]]) -> list[dict[str, NDArray[Any]]]:
+    """Arrays on disk for `count` rows such as those of each batch's arrays, which are gone when the process
+    ends, however it ends: their files have no names."""
     folder = Path(".glasshouse")  # beside the project's data: /tmp may live in memory
     folder.mkdir(exist_ok=True)
     # A mapped file takes its room only when it is written, and a full disk then kills without a word.
-    needed = sum(math.prod(shape) for shape in shapes.values()) * np.dtype(np.float16).itemsize
+    needed = sum(count * value[0].nbytes for batch in batches for value in batch.values())
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise ValueError(
             f"train_head.features: the cached features need {needed / 1e9:.2f} GB, {free / 1e9:.2f} GB are "
             f"free in {folder.resolve()}. Make room, take fewer train_head.variants, or set live."
         )
-    arrays: dict[str, NDArray[np.float16]] = {}
-    for name, shape in shapes.items():
+
+    def map_array(value: NDArray[Any]) -> NDArray[Any]:
         with tempfile.TemporaryFile(dir=folder) as file:
-            arrays[name] = np.memmap(file, np.float16, "w+", shape=shape)
-    return arrays
+            return np.memmap(file, value.dtype, "w+", shape=(count, *value.shape[1:]))
+
+    return [{name: map_array(value) for name, value in batch.items()} for batch in batches]

@@ -30,7 +30,7 @@ TABLES = (HISTORY, WEIGHTS, Table("scores", SCORES))
 def derive(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """The curves, the kernels, and the models side by side on the main metric."""
     comparison = compare_models(tables["scores"])
-    comparison["lost"] = (comparison["head"] - comparison["kept"]).clip(lower=0.0)
+    comparison["lost"] = (comparison["head"] - comparison["fine_tuned"]).clip(lower=0.0)
     return {
         **derive_curves(tables["history"]),
         "kernels": derive_kernels(tables["weights"]),
@@ -80,10 +80,17 @@ def _comparison_checks(thresholds: Any) -> tuple[Check, ...]:
         Check(
             "kept_not_worse_than_head",
             "comparison",
+            greater("kept", "head", or_equal=True),
+            "Fine-tuning made the network worse and the worse one was kept: run fine_tune again.",
+            rows=models,
+        ),
+        Check(
+            "fine_tuning_lost_little",
+            "comparison",
             between("lost", high=thresholds.max_valid_drop),
-            "Fine-tuning made the network worse and the worse one was kept: lower "
-            "fine_tune.learning_rate, unfreeze "
-            "less, or raise quality.fine_tune.max_valid_drop.",
+            "Fine-tuning made the network worse, and the network with the frozen head was kept in its place: "
+            "lower fine_tune.learning_rate, or unfreeze less. The limit is quality.fine_tune.max_valid_drop.",
+            "warning",
             rows=models,
         ),
         Check(
