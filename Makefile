@@ -43,6 +43,7 @@ $(STAMP): $(LOCK) requirements-uv.lock pyproject.toml tools/setup.sh
 	@sh tools/setup.sh $(LOCK) $@
 
 repro: $(STAMP)  ## grow the model: run what has changed, mirror it to MLflow, say where to look
+	@glasshouse params check
 	@glasshouse unreadable
 	dvc repro $(ARGS)
 	@glasshouse runs sync --best-effort

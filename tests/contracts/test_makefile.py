@@ -105,6 +105,7 @@ def test_targets_set_up_first(target: str, clone: Path) -> None:
 def test_repro_runs_mirrors_and_says(clone: Path) -> None:
     lines = make("-n", "repro", folder=clone, commands=NO_GPU).stdout.splitlines()
     assert [line.strip() for line in lines[1:]] == [
+        "glasshouse params check",
         "glasshouse unreadable",
         "dvc repro",
         "glasshouse runs sync --best-effort",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import resource
 import subprocess
 import sys
@@ -205,6 +206,24 @@ FAULTS = {
         "quality.download.max_mean_level",
         ["above"],
     ),
+    "class twice": (
+        "classes: [] ",
+        "classes: [rose, daisy, rose] ",
+        "dataset.classes",
+        ["rose more than once"],
+    ),
+    "class twice in two forms": (
+        "classes: [] ",
+        'classes: ["caf\\u00e9", "cafe\\u0301"] ',
+        "dataset.classes",
+        ["more than once"],
+    ),
+    "space after a class": (
+        "classes: [] ",
+        "classes: ['rose '] ",
+        "dataset.classes",
+        ["no space", "'rose '"],
+    ),
     "unknown mode": ("mode: enforce ", "mode: enforced ", "quality.mode", ["Did you mean 'enforce'"]),
     "key twice": ("  valid: 0.15 ", "  test: 0.15 ", "split.test", ["stands twice", "first in line"]),
     "block for a value": ("seed: 7 ", "seed: {a: 1} ", "seed", ["whole number", "a block of keys (a)"]),
@@ -228,6 +247,7 @@ ALONE = {
     "empty name", "null block", "value for a block", "unknown block", "address without a hash",
     "zoom to nothing", "seeds too large together", "splits that nobody gives",
     "pictures around what a stage writes",
+    "class twice in two forms", "space after a class",
     "another of a few numbers", "text for one of a few numbers", "text beside a truth value",
 }  # fmt: skip
 
@@ -291,6 +311,24 @@ def test_all_faults_at_once(text: str, tmp_path: Path, package: str) -> None:
     assert time.process_time() - start < 2
     assert {FAULTS[case][2] for case in together} <= said
     assert len(together) >= 25
+
+
+@pytest.mark.parametrize(
+    ("sound", "instead", "keys"),
+    [
+        ("  seed: 0 ", "  # ", set()),  # it may be left out: 0
+        ("name: tiny_net ", "name: tyni_net #", {"model.backbone.name"}),
+        ("name: tiny_net ", "# ", {"model.backbone.name"}),
+    ],
+)
+def test_rules_pass_over_keys_that_are_not_there(
+    text: str, tmp_path: Path, package: str, sound: str, instead: str, keys: set[str]
+) -> None:
+    assert sound in text
+    without = re.sub(r" *weights: builtin .*\n", "", text) if "tiny_net" in sound else text
+    path = tmp_path / "params.yaml"
+    path.write_text(without.replace(sound, instead, 1))
+    assert {fault.key for fault in check(path, package)} == keys
 
 
 def test_message_reads_well(text: str, tmp_path: Path, package: str) -> None:

@@ -95,6 +95,7 @@ def test_it_is_said_what_auto_is(
 ) -> None:
     path = tmp_path / "params.yaml"
     path.write_bytes((Path(__file__).parents[2] / "params.yaml").read_bytes())
+    (tmp_path / "data/pictures").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     assert say(None) == 0  # type: ignore[arg-type]
     said = capsys.readouterr().out.splitlines()

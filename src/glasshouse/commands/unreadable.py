@@ -93,5 +93,9 @@ def write_ignored(file: Path, names: list[str]) -> None:
 
 
 def escape(name: str) -> str:
-    """A path as a line of .dvcignore that means just it: gitignore's wildcards and a space at the end."""
-    return re.sub(r"([\\*?\[\]!#]| $)", r"\\\1", name)
+    """A path as a line of .dvcignore that means it: gitignore's wildcards, spaces at the end, line ends.
+
+    DVC takes no backslash before a space at the end; `?`, any one character, is the closest to a line end.
+    """
+    line = re.sub(r"([\\*?\[\]!#])", r"\\\1", name)
+    return re.sub(r"[\r\n]", "?", re.sub(r" $", "[ ]", line))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial, reduce
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 from glasshouse.params.document import Document
 from glasshouse.params.faults import Fault, show
@@ -21,6 +22,8 @@ BOXES_ONLY = ("voc", "coco", "yolo", "via")  # formats that give a picture no cl
 WRITTEN = ("data/raw", "data/split.parquet", "data/prepared", "models", "reports", "exports")  # by the stages
 SEEDS = 2**32  # of NumPy's and TensorFlow's generators
 ZOOM = (0.1, 10.0)  # beyond them no object is left to be seen
+
+ABSENT = object()
 
 Message = str | None
 Rule = tuple[tuple[str, ...], Callable[..., Message]]
@@ -41,19 +44,26 @@ class Surroundings:
 def check_rules(document: Document, faulty: Collection[str], around: Surroundings) -> Iterator[Fault]:
     """Faults over several keys; rules that touch a key of `faulty`, or one that is missing, are left out."""
     for keys, rule in [*PLAIN_RULES, *_rules_of(around, document.values)]:
-        if any(
+        values = [_find(document.values, key) for key in keys]
+        if ABSENT in values or any(
             key == fault or key.startswith(f"{fault}.") or fault.startswith(f"{key}.")
             for key in keys
             for fault in faulty
         ):
             continue
-        message = rule(*(_value(document.values, key) for key in keys))
+        message = rule(*values)
         if message:
             yield Fault(document.line(tuple(keys[0].split("."))), keys[0], message)
 
 
-def _value(values: dict[str, Any], key: str) -> Any:
-    return reduce(lambda block, name: block[name], key.split("."), values)
+def _find(values: dict[str, Any], key: str) -> Any:
+    """The value of a dotted key; ABSENT where the file leaves it out (some keys may be, and of a block whose
+    part has an unknown name nobody knows which)."""
+    return reduce(
+        lambda block, name: block.get(name, ABSENT) if isinstance(block, dict) else ABSENT,
+        key.split("."),
+        values,
+    )
 
 
 def _rules_of(around: Surroundings, values: dict[str, Any]) -> list[Rule]:
@@ -202,6 +212,16 @@ def _check_folder(folder: Path, path: str, source: str, url: str) -> Message:
     return f"must be an existing folder or archive where dataset.source is folder. Got {show(path)} instead."
 
 
+def _check_classes(classes: list[str]) -> Message:
+    """Readers compare names in Unicode's composed form and take no spaces around them."""
+    names = [normalize("NFC", name) for name in classes]
+    loose = [name for name in names if name != name.strip()]
+    if loose:
+        return f"names begin and end with no space. Got {show(loose[0])}."
+    twice = sorted({name for name in names if names.count(name) > 1})
+    return f"each name once. Got {', '.join(twice)} more than once instead." if twice else None
+
+
 def _check_url(sha256: str, url: str) -> Message:
     if url == "none" or sha256 != "none":
         return None
@@ -300,6 +320,7 @@ _WITHIN_EPOCHS = partial(_check_within, "fine_tune.epochs")
 PLAIN_RULES: tuple[Rule, ...] = (
     (("split.test", "split.valid"), _check_shares),
     (("dataset.sha256", "dataset.url"), _check_url),
+    (("dataset.classes",), _check_classes),
     (("augment.mosaic_off_epochs", "fine_tune.epochs"), _WITHIN_EPOCHS),
     (("fine_tune.warmup_epochs", "fine_tune.epochs"), _WITHIN_EPOCHS),
     (("augment.scale",), _check_pair),
