@@ -318,7 +318,7 @@ def test_all_faults_at_once(text: str, tmp_path: Path, package: str) -> None:
     [
         ("  seed: 0 ", "  # ", set()),  # it may be left out: 0
         ("name: tiny_net ", "name: tyni_net #", {"model.backbone.name"}),
-        ("name: tiny_net ", "# ", {"model.backbone.name"}),
+        ("name: tiny_net ", "alpha: 0.5 # ", {"model.backbone.name"}),
     ],
 )
 def test_rules_pass_over_keys_that_are_not_there(
