@@ -74,6 +74,24 @@ def build_classifier() -> Any:
     return stir_statistics(keras.Model(pixels, {"probabilities": probabilities}, name="classifier"))
 
 
+def build_grouped() -> Any:
+    """Convolutions in groups, one of them dilated, and exact GELU, as ResNeXt and ConvNeXt have them."""
+    import keras
+
+    keras.utils.set_random_seed(4)
+    pixels = keras.Input((32, 32, 3), name="pixels")
+    x = keras.layers.Rescaling(1 / 32.0, offset=-4.0)(pixels)  # wide: both tails of GELU are met
+    x = conv_unit(x, 8, 2)
+    x = keras.layers.Conv2D(16, 3, 2, padding="same", groups=4)(x)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.Activation("gelu")(x)
+    x = keras.layers.Conv2D(12, 3, padding="same", groups=2, dilation_rate=2)(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    spread = keras.initializers.RandomNormal(0.0, 3.0)
+    probabilities = keras.layers.Dense(CLASSES, kernel_initializer=spread, activation="softmax")(x)
+    return stir_statistics(keras.Model(pixels, {"probabilities": probabilities}, name="grouped"))
+
+
 def stir_statistics(model: Any) -> Any:
     """Moving statistics other than 0 and 1, so that batch norm in the wrong mode shows."""
     import keras
@@ -112,6 +130,11 @@ def detector() -> Any:
 @pytest.fixture(scope="session")
 def classifier() -> Any:
     return build_classifier()
+
+
+@pytest.fixture(scope="session")
+def grouped() -> Any:
+    return build_grouped()
 
 
 @pytest.fixture(scope="session")

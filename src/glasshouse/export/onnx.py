@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from glasshouse.export.onnx_names import name_by_structure
+from glasshouse.export.onnx_operators import WRITERS, open_compiled
 from glasshouse.export.signature import INPUT, Frozen, Pixels, Predict, Predictions
 from glasshouse.training.quiet import quiet
 
@@ -38,11 +39,12 @@ def convert(frozen: Frozen) -> Any:
 
         outputs = {tensor.name: name for name, tensor in frozen.outputs.items()}
         model, _ = tf2onnx.convert.from_graph_def(
-            frozen.graph_def,
+            open_compiled(frozen.graph_def),
             name="glasshouse",
             input_names=[frozen.input.name],
             output_names=list(outputs),
             opset=OPSET,
+            custom_op_handlers=WRITERS,
         )
     asked = [each.name for each in model.graph.input]
     if asked != [frozen.input.name]:

@@ -1,0 +1,44 @@
+"""Operators on the way to ONNX: what the converter cannot read of a frozen graph and ONNX can still say.
+
+Keras has XLA compile a grouped convolution, which it calls broken on a CPU otherwise. The frozen graph has a
+call of a function in its place, which neither freezing nor the converter opens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+COMPILED, KEPT_WHOLE = "_XlaMustCompile", "_noinline"  # attributes of TensorFlow's functions and their calls
+
+
+def open_compiled(graph_def: Any) -> Any:
+    """A copy of a GraphDef whose compiled functions are like any others, so that the converter puts their
+    bodies in the place of their calls. What they compute stays the same."""
+    copy = type(graph_def)()
+    copy.CopyFrom(graph_def)
+    for function in copy.library.function:
+        if COMPILED in function.attr:
+            function.attr.pop(COMPILED)
+            function.attr.pop(KEPT_WHOLE, None)
+    for nodes in (copy.node, *(function.node_def for function in copy.library.function)):
+        for node in nodes:
+            node.attr.pop(COMPILED, None)
+    return copy
+
+
+def write_erfc(graph: Any, node: Any, name: str, _: list[Any]) -> None:
+    """erfc(x) = 1 - erf(x), in the converter's graph: exact GELU is made of erfc, and ONNX has erf only."""
+    from tf2onnx import utils
+
+    dtype = utils.map_onnx_to_numpy_type(graph.get_dtype(node.output[0]))
+    one = graph.make_const(utils.make_name(name), np.ones((), dtype))
+    erf = graph.make_node("Erf", [node.input[0]], name=utils.make_name(name))
+    node.type = "Sub"
+    graph.replace_inputs(node, [one.output[0], erf.output[0]])
+
+
+# TensorFlow's operator -> what writes it and with which further arguments, as the converter takes it.
+WRITERS: dict[str, tuple[Callable[..., None], list[Any]]] = {"Erfc": (write_erfc, [])}
