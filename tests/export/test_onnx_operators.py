@@ -1,4 +1,4 @@
-"""What the converter cannot read of a frozen graph: compiled functions, Erfc."""
+"""What the converter cannot read of a frozen graph: compiled functions, Erfc; and what ONNX has not."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
-from glasshouse.export import onnx
+from glasshouse.export import onnx, saved_model
 from glasshouse.export.formats import LOADERS, load_formats, write_formats
 from glasshouse.export.signature import freeze, predict_with
 
@@ -67,3 +68,18 @@ def test_erfc_has_the_values_of_the_standard_library(tmp_path: Path) -> None:
     pixels = np.broadcast_to(values[:, None, None, None], (len(values), 8, 8, 3))
     wanted = [math.erfc((float(value) - 128.0) / 32.0) for value in values]  # 2.0 ... 1.0 ... 2.0e-08
     np.testing.assert_allclose(predict(pixels)["probabilities"][:, 0], wanted, atol=1e-6)
+
+
+def test_operators_that_onnx_has_not_are_named_with_the_way_out(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from keras import ops
+
+    frozen = freeze(build_pointwise(lambda x: ops.erfinv(ops.tanh(x))), None)
+    with pytest.raises(
+        ValueError, match=r"no operator for Erfinv \(.*Erfinv\).*Leave onnx out of export.formats"
+    ):
+        onnx.write(frozen, tmp_path)
+    assert not (tmp_path / onnx.FILE).exists()
+    assert capfd.readouterr().err == ""  # a sentence, not the converter's pages
+    assert saved_model.write(frozen, tmp_path).exists()

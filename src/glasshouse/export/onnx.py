@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from glasshouse.export.onnx_names import name_by_structure
-from glasshouse.export.onnx_operators import WRITERS, open_compiled
+from glasshouse.export.onnx_operators import WRITERS, check_operators, open_compiled
 from glasshouse.export.signature import INPUT, Frozen, Pixels, Predict, Predictions
 from glasshouse.training.quiet import quiet
 
@@ -20,7 +20,8 @@ def write(frozen: Frozen, folder: Path) -> Path:
     """Writes `folder/model.onnx` from a graph frozen for any batch size, and returns its path.
 
     Raises:
-        ValueError: the file would ask for more than `pixels` (constants that became inputs).
+        ValueError: the network computes what ONNX has no operator for, or the file would ask for more than
+            `pixels` (constants that became inputs).
     """
     import onnx
 
@@ -46,6 +47,7 @@ def convert(frozen: Frozen) -> Any:
             opset=OPSET,
             custom_op_handlers=WRITERS,
         )
+    check_operators(model, OPSET)
     asked = [each.name for each in model.graph.input]
     if asked != [frozen.input.name]:
         raise ValueError(

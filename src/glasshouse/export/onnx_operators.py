@@ -1,4 +1,5 @@
-"""Operators on the way to ONNX: what the converter cannot read of a frozen graph and ONNX can still say.
+"""Operators on the way to ONNX: what the converter cannot read of a frozen graph and ONNX can still say, and
+what ONNX has no operator for.
 
 Keras has XLA compile a grouped convolution, which it calls broken on a CPU otherwise. The frozen graph has a
 call of a function in its place, which neither freezing nor the converter opens.
@@ -6,10 +7,12 @@ call of a function in its place, which neither freezing nor the converter opens.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+
+from glasshouse.export.onnx_names import find_nested
 
 COMPILED, KEPT_WHOLE = "_XlaMustCompile", "_noinline"  # attributes of TensorFlow's functions and their calls
 
@@ -42,3 +45,28 @@ def write_erfc(graph: Any, node: Any, name: str, _: list[Any]) -> None:
 
 # TensorFlow's operator -> what writes it and with which further arguments, as the converter takes it.
 WRITERS: dict[str, tuple[Callable[..., None], list[Any]]] = {"Erfc": (write_erfc, [])}
+
+
+def check_operators(model: Any, opset: int) -> None:
+    """Raises ValueError naming every operator of a ModelProto that is none of ONNX's, and the first node of
+    each: the converter leaves what it does not know as it is."""
+    import onnx
+
+    unknown: dict[str, str] = {}
+    for node in walk_nodes(model.graph):
+        if not onnx.defs.has(node.op_type, opset, node.domain):
+            unknown.setdefault(node.op_type, node.name)
+    if unknown:
+        named = ", ".join(f"{kind} ({unknown[kind]})" for kind in sorted(unknown))
+        raise ValueError(
+            f"ONNX has no operator for {named}, so the network cannot be written as ONNX. Leave onnx out of "
+            "export.formats in params.yaml; without it the network is not registered and cannot be promoted."
+        )
+
+
+def walk_nodes(graph: Any) -> Iterator[Any]:
+    """The nodes of a GraphProto, and those of the graphs nested in them."""
+    for node in graph.node:
+        yield node
+        for nested in find_nested(node):
+            yield from walk_nodes(nested)
