@@ -150,3 +150,14 @@ def test_a_server_cannot_make_a_request_wait_longer_than_its_patience(
     with pytest.raises(StoreAway, match="Max retries exceeded"), spoken(store):
         client.get_registered_model("flowers")
     assert time.monotonic() - start < 10
+
+
+def test_the_reason_stands_in_the_sentence_where_mlflow_puts_it_below() -> None:
+    from mlflow.exceptions import MlflowException
+
+    text = "These failed while downloading from file:///x:\n##### File model.onnx #####\nNo such file: 'y'"
+    with (
+        pytest.raises(StoreAway, match=r"broke off: No such file: 'y'$"),
+        spoken(Store("sqlite:///x.db", None)),
+    ):
+        raise MlflowException(text)

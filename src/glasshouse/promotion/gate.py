@@ -55,7 +55,7 @@ def promote(
     Args:
         root: the project's folder.
         dry_run: only say what would happen; nothing is written, in the registry or here (but the memory of
-            files' digests in `.glasshouse/`).
+            files' digests in `.glasshouse/`, and, after a move of the project, where its files lie now).
         again: also judge a challenger that `rollback` took back.
         store: MLflow's; the one that the environment names by default.
 

@@ -19,7 +19,8 @@ from glasshouse.journal.journal import (
     read_about,
     read_executions,
 )
-from glasshouse.tracking.store import AFTERWARDS, Patience, Store, alone, connect, spoken
+from glasshouse.tracking.moved import is_elsewhere, say_left
+from glasshouse.tracking.store import AFTERWARDS, Patience, Store, StoreAway, alone, connect, spoken
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Run
@@ -175,7 +176,14 @@ class Mirror:
                 f"(mlflow experiments restore --experiment-id {found.experiment_id}), or set another name in "
                 "params.yaml tracking.experiment."
             )
+        self._demand_own_files(str(found.artifact_location))
         return str(found.experiment_id)
+
+    def _demand_own_files(self, location: str) -> None:
+        """Never write into another project's folder; raises StoreAway."""
+        own = self.store.own
+        if own is not None and is_elsewhere(location, own[1]):
+            raise StoreAway(say_left(self.experiment, location, *own))
 
     def _only_run(self, tags: Mapping[str, str], name: str, start_time: float) -> Run:
         """The oldest run with these tags, made where there is none; younger ones (of a race) are deleted."""

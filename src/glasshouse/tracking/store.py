@@ -6,6 +6,8 @@ import fcntl
 import http.client
 import logging
 import os
+import sqlite3
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from glasshouse.tracking.moved import FOLDER, bring_along
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -67,17 +71,34 @@ class Store:
         """Whether it is reached by HTTP."""
         return urlsplit(self.uri).scheme in ("http", "https")
 
+    @property
+    def database(self) -> Path | None:
+        """The file that it is, None where it is no SQLite database."""
+        kind, _, place = self.uri.partition(":///")
+        return Path(place.partition("?")[0]) if kind == "sqlite" else None
+
+    @property
+    def own(self) -> tuple[Path, str] | None:
+        """Database and address of `mlruns`, where they lie in one folder, and so are the project's own."""
+        database, artifacts = self.database, self.artifacts
+        if database is None or artifacts is None:
+            return None
+        return (database, artifacts) if database.resolve().with_name(FOLDER).as_uri() == artifacts else None
+
 
 def locate_store(root: Path) -> Store:
     """MLFLOW_TRACKING_URI where it is set, else `mlflow.db` and `mlruns/` in the project's folder."""
     root = root.resolve()
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
     remote = urlsplit(uri).scheme in ("http", "https", "databricks")
-    return Store(uri, None if remote else (root / "mlruns").as_uri())
+    return Store(uri, None if remote else (root / FOLDER).as_uri())
 
 
 def connect(store: Store, patience: Patience) -> MlflowClient:
-    """A client; raises StoreAway soon where no server answers, and imports MLflow only after that."""
+    """A client; raises StoreAway soon where no server answers, and imports MLflow only after that.
+
+    The database of a project that was moved or copied is brought up to the new place.
+    """
     knock(store)
     os.environ.update(QUIET | PUNCTUAL)
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(patience.timeout_s))
@@ -89,7 +110,11 @@ def connect(store: Store, patience: Patience) -> MlflowClient:
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
     with spoken(store):
-        return MlflowClient(store.uri)
+        client = MlflowClient(store.uri)
+        told = bring_along(*store.own) if store.own is not None else None
+    if told is not None:
+        print(told, file=sys.stderr, flush=True)
+    return client
 
 
 @contextmanager
@@ -100,9 +125,10 @@ def spoken(store: Store) -> Iterator[None]:
 
     try:
         yield
-    except (MlflowException, SQLAlchemyError, http.client.HTTPException, OSError) as error:
+    except (MlflowException, SQLAlchemyError, sqlite3.Error, http.client.HTTPException, OSError) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        reason = lines[0] if len(lines[0]) <= SHOWN_REASON else f"{lines[0][:SHOWN_REASON]}..."
+        told = lines[-1] if lines[0].endswith(":") else lines[0]  # what fails in files is listed below
+        reason = told if len(told) <= SHOWN_REASON else f"{told[:SHOWN_REASON]}..."
         raise StoreAway(f"MLflow at {store.shown} broke off: {reason}") from error
 
 
