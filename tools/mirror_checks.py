@@ -69,7 +69,7 @@ def check_model(copy: ProjectCopy) -> str:
     from mlflow import MlflowClient
 
     name = copy.read("params.yaml")["tracking"]["model_name"]
-    versions = MlflowClient(copy.store).search_model_versions(f"name = '{name}'")
+    versions = MlflowClient(copy.store).search_model_versions(f'name = "{name}"')
     if len(versions) != 1:
         raise TrialFailure(f"one state must have one model version. Got {len(versions)} instead.")
     mlflow.set_tracking_uri(copy.store)

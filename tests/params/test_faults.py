@@ -146,7 +146,13 @@ FAULTS = {
         "model_name: blooms-detector",
         "model_name: flowers/detector",
         "tracking.model_name",
-        ["no / and no :", "'flowers/detector'"],
+        ['no /, no : and no "', "'flowers/detector'"],
+    ),
+    "model name with a quote": (
+        "model_name: blooms-detector",
+        """model_name: 'the "best"'""",
+        "tracking.model_name",
+        ['no /, no : and no "', "'the \"best\"'"],
     ),
     "pair of one": ("[0.6, 1.4]", "[1.4]", "augment.scale.1", ["missing"]),
     "pair of three": ("[0.6, 1.4]", "[0.6, 1.0, 1.4]", "augment.scale", ["at most 2"]),
@@ -246,8 +252,8 @@ ALONE = {
     "pair of one", "pair of three", "pair with a zero", "number for a pair", "format twice", "no format",
     "empty name", "null block", "value for a block", "unknown block", "address without a hash",
     "zoom to nothing", "seeds too large together", "splits that nobody gives",
-    "pictures around what a stage writes",
     "class twice in two forms", "space after a class",
+    "pictures around what a stage writes", "model name with a quote",
     "another of a few numbers", "text for one of a few numbers", "text beside a truth value",
 }  # fmt: skip
 

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from glasshouse.journal.state import read_state
 from glasshouse.params import flatten, read_params
+from glasshouse.tracking.aliases import Registry
 from glasshouse.tracking.mirror import Mirror
 from glasshouse.tracking.store import Store, StoreAway, locate_store
 from glasshouse.tracking.sync import sync
@@ -125,6 +127,17 @@ def test_one_version_a_state(stored: Any) -> None:
     assert sync(stored.root).version == "blooms-detector version 1"
     assert len(_client(stored.root).search_model_versions("name = 'blooms-detector'")) == 2
     assert len(_runs(stored.root, "pipeline")) == 2
+
+
+@pytest.mark.parametrize("name", ["anna's flowers", "'", "it''s 1; a -- b"])
+def test_a_model_may_have_any_name_that_the_params_allow(stored: Any, name: str) -> None:
+    stored.make_outputs()
+    stored.set("model_name: blooms-detector", f'model_name: "{name}"')
+    read_params(stored.root / "params.yaml")
+    assert sync(stored.root).version == sync(stored.root).version == f"{name} version 1"
+    assert len(_client(stored.root).search_model_versions(f'name = "{name}"')) == 1
+    found = Registry(locate_store(stored.root), name).find_state(read_state(stored.root).id)
+    assert found is not None and found.number == "1"
 
 
 def test_a_forced_run_is_the_same_child_counted_twice(stored: Any) -> None:

@@ -201,9 +201,12 @@ def _check_apart(folder: Path, path: str) -> Message:
 
 
 def _check_registered(name: str) -> Message:
-    if name.strip() and not set("/:") & set(name):
+    if name.strip() and not set('/:"') & set(name):
         return None
-    return f"must be a name that MLflow can register: some letters, no / and no :. Got {show(name)} instead."
+    return (
+        'must be a name that MLflow can register and find: some letters, no /, no : and no ". '
+        f"Got {show(name)} instead."
+    )
 
 
 def _check_folder(folder: Path, path: str, source: str, url: str) -> Message:

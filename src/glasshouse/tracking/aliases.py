@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from glasshouse.tracking.claims import WAIT_SECONDS, Claim, Contended, claimed
 from glasshouse.tracking.facts import Facts
-from glasshouse.tracking.mirror import STATE
+from glasshouse.tracking.mirror import filter_versions
 from glasshouse.tracking.store import AFTERWARDS, Patience, Store, StoreAway, connect, spoken
 
 if TYPE_CHECKING:
@@ -80,9 +80,8 @@ class Registry:
         """The version of a pipeline state."""
         if self._client is None:
             return None
-        quoted = self.name.replace("'", "''")
         with spoken(self.store):
-            found = self._client.search_model_versions(f"name = '{quoted}' and tags.`{STATE}` = '{state}'")
+            found = self._client.search_model_versions(filter_versions(self.name, state))
         return min(map(_as_version, found), key=lambda version: int(version.number), default=None)
 
     def read(self, number: str) -> Version | None:

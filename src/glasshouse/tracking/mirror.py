@@ -216,6 +216,11 @@ class Mirror:
         run.data.params.update({param.key: param.value for param in missing})
 
 
+def filter_versions(name: str, state: str) -> str:
+    """MLflow's filter for the versions of a state; its texts know no escape, so no name may hold a `"`."""
+    return f"name = \"{name}\" and tags.`{STATE}` = '{state}'"
+
+
 def _points(executions: list[Execution]) -> Iterable[Metric]:
     """The stage's curve over the epochs, and the seconds of its phases over its executions."""
     from mlflow.entities import Metric

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from glasshouse.prediction.predictor import SCORE
 from glasshouse.tracking.carried import LOADER, write_carried
-from glasshouse.tracking.mirror import STATE, Mirror
+from glasshouse.tracking.mirror import STATE, Mirror, filter_versions
 from glasshouse.tracking.serving import COLUMN
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ def register(
 
 def find_versions(mirror: Mirror, name: str, state: str) -> list[ModelVersion]:
     """All versions of a state, oldest first."""
-    quoted = name.replace("'", "''")
-    found = mirror.client.search_model_versions(f"name = '{quoted}' and tags.`{STATE}` = '{state}'")
+    found = mirror.client.search_model_versions(filter_versions(name, state))
     return sorted(found, key=lambda entry: int(entry.version))
 
 
