@@ -14,8 +14,9 @@ import pytest
 from glasshouse.cli import main
 from glasshouse.promotion import gate
 from glasshouse.promotion.decision import Outcome
-from glasshouse.promotion.gate import NoWayBack, Unfinished, promote, rollback
+from glasshouse.promotion.gate import GAIN, NoWayBack, Unfinished, promote, rollback
 from glasshouse.promotion.ledger import LEDGER, LedgerFault
+from glasshouse.retraining.verdict import take_verdict
 from glasshouse.tracking.aliases import Registry, RegistryFault, name_place
 from glasshouse.tracking.claims import CLAIM, Contended
 from glasshouse.tracking.store import Store, StoreAway, locate_store
@@ -99,6 +100,25 @@ def test_first_same_better_worse_back_and_again(
         "refused: taken back before",
         "promoted: better",
     ]
+
+
+def test_numbers_of_an_earlier_decision_do_not_outlive_it(house: Any) -> None:
+    """The tags say what the ledger's last row on the version says."""
+    house.finish(BAD)
+    promote(house.root)
+    house.finish(GOOD)
+    house.set("margin: 0.0", "margin: 0.9")
+    assert promote(house.root).comparison is not None
+    told = registry(house).read("2").tags  # type: ignore[union-attr]
+    assert {f"promotion.{key}" for key in GAIN} < told.keys()
+    metrics = house.root / "reports/evaluate/metrics.json"
+    metrics.write_text('{"test": {"mAP_50": 0.5}}')
+    house.project.lock()
+    assert promote(house.root).outcome is Outcome.NO_METRIC
+    told = registry(house).read("2").tags  # type: ignore[union-attr]
+    assert told["promotion.outcome"] == "refused: metric missing" and rows(house)[-1][9] == "-"
+    assert not {f"promotion.{key}" for key in GAIN} & told.keys()
+    assert take_verdict(house.root, locate_store(house.root)).gain == {}
 
 
 def test_a_dry_run_writes_nothing(offline_house: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

@@ -8,7 +8,7 @@ ledger up to what @champion's own tags say.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +35,7 @@ from glasshouse.tracking.sync import sync
 
 TAG = "promotion."
 LINE, BEFORE, TAKEN_BACK = f"{TAG}line", f"{TAG}before", f"{TAG}taken_back"
+GAIN = ("first", "second", "difference", "low", "high", "better", "pictures")  # of a comparison, as tags
 NEW = "new"  # of a challenger that no version number has yet
 TRIES = 5  # decisions anew, because @champion moved meanwhile
 
@@ -147,12 +148,12 @@ def carry_out(root: Path, registry: Registry, params: Params, decision: Decision
         with rewritten(root, text), told_half_written():
             if decision.promoted:
                 tags |= {LINE: find_row(text, entry.key), BEFORE: decision.champion or ""}
-                registry.tag(challenger, tags)
+                _tell(registry, challenger, tags)
                 registry.untag(challenger, TAKEN_BACK)
                 registry.move(PREVIOUS, decision.champion, decision.champion)
                 registry.move(CHAMPION, challenger.number, decision.champion)
             else:
-                registry.tag(challenger, tags)
+                _tell(registry, challenger, tags)
     return True
 
 
@@ -255,9 +256,17 @@ def _decision_tags(decision: Decision, entry: Entry) -> dict[str, str]:
         "time": entry.when,
     }
     if gain is not None:
-        for key in ("first", "second", "difference", "low", "high", "better", "pictures"):
+        for key in GAIN:
             tags[key] = f"{getattr(gain, key):.6g}"
     return {f"{TAG}{key}": value for key, value in tags.items()}
+
+
+def _tell(registry: Registry, version: Version, tags: Mapping[str, str]) -> None:
+    """Give a version the tags of a decision; numbers of an earlier one go first where this one has none."""
+    for key in (f"{TAG}{name}" for name in GAIN):
+        if key not in tags:
+            registry.untag(version, key)
+    registry.tag(version, tags)
 
 
 def _say_now() -> str:

@@ -11,14 +11,13 @@ from glasshouse.journal.pipeline import PARAMS
 from glasshouse.journal.state import read_state
 from glasshouse.params import read_params
 from glasshouse.promotion.decision import choose_metric
-from glasshouse.promotion.gate import TAG, TAKEN_BACK, promote
+from glasshouse.promotion.gate import GAIN, TAG, TAKEN_BACK, promote
 from glasshouse.promotion.ledger import read_ledger
 from glasshouse.tracking.aliases import CHAMPION, Registry, RegistryFault, Version
 from glasshouse.tracking.outcome import NETWORK
 from glasshouse.tracking.store import Store, spoken
 
 SAME_NETWORK = "unchanged: the champion's own network"
-GAIN = ("first", "second", "difference", "low", "high", "better", "pictures")
 
 
 @dataclass(frozen=True, slots=True)
