@@ -51,9 +51,13 @@ def test_a_version_and_an_alias_are_loaded_as_the_file_is(registered: Any) -> No
         assert predictor.name == f"{address} (version 1)"
 
 
-def test_without_a_name_it_is_the_champion_or_else_the_exports(registered: Any) -> None:
+def test_without_a_name_it_is_the_champion_or_else_the_exports(
+    registered: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert load_champion_or_export().name == f"exports/model.onnx (there is no models:/{NAME}@champion yet)"
     client(registered.root).set_registered_model_alias(NAME, "champion", "1")
+    assert load_champion_or_export().name == f"models:/{NAME}@champion (version 1)"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{registered.root}/mlflow.db?timeout=60")
     assert load_champion_or_export().name == f"models:/{NAME}@champion (version 1)"
 
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -161,3 +162,26 @@ def test_the_reason_stands_in_the_sentence_where_mlflow_puts_it_below() -> None:
         spoken(Store("sqlite:///x.db", None)),
     ):
         raise MlflowException(text)
+
+
+def test_a_package_that_a_kind_of_store_needs_is_named() -> None:
+    """MLflow brings no driver of its own for most databases."""
+    told = r"^MLflow at nowhere needs a Python package .*No module named 'driver_of_it'\): install it"
+    with pytest.raises(StoreAway, match=told), spoken(Store("nowhere", None)):
+        import_module("driver_of_it")
+
+
+@pytest.mark.parametrize(
+    ("uri", "database"),
+    [
+        ("sqlite:////x/mlflow.db", "/x/mlflow.db"),
+        ("sqlite:////x/mlflow.db?timeout=60", "/x/mlflow.db"),
+        ("sqlite:///mlflow.db", "mlflow.db"),
+        ("postgresql:///x", None),
+        ("http://127.0.0.1:5000", None),
+    ],
+)
+def test_only_sqlite_is_a_file(uri: str, database: str | None) -> None:
+    store = Store(uri, None)
+    assert store.database == (None if database is None else Path(database))
+    assert store.is_unborn == (database is not None)

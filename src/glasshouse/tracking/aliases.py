@@ -56,8 +56,7 @@ class Registry:
 
     def __init__(self, store: Store, name: str, patience: Patience = AFTERWARDS) -> None:
         self.store, self.name = store, name
-        # Asking a database that is not there would create it.
-        self._client = None if is_unborn(store) else connect(store, patience)
+        self._client = None if store.is_unborn else connect(store, patience)
         self._claim: Claim | None = None
 
     @property
@@ -252,12 +251,6 @@ def name_place(root: Path) -> str:
     """This folder of this machine, as no other is called."""
     status = root.stat()
     return f"{socket.gethostname()} {root.resolve()} {status.st_dev}:{status.st_ino}"
-
-
-def is_unborn(store: Store) -> bool:
-    """Whether the store is a database file that does not exist yet."""
-    kind, _, place = store.uri.partition(":///")
-    return kind == "sqlite" and not Path(place.partition("?")[0]).is_file()
 
 
 def _as_version(entry: Any) -> Version:

@@ -13,11 +13,18 @@ SCORES = ("mAP_50_95", "mAP_50", "accuracy", "mean_iou")
 
 
 def list_runs(root: Path, limit: int) -> list[str]:
-    """Newest first: start, status, name, scores with intervals, run id. Raises StoreAway."""
-    store = locate_store(root)
+    """Newest first: start, status, name, scores with intervals, run id.
+
+    Raises:
+        FileNotFoundError: `root` is no project's folder.
+        StoreAway: MLflow is away.
+    """
+    wanted, store = look_up(read_yaml(root / PARAMS), "tracking.experiment"), locate_store(root)
+    if store.is_unborn:
+        return []
     client = connect(store, AFTERWARDS)
     with spoken(store):
-        experiment = client.get_experiment_by_name(look_up(read_yaml(root / PARAMS), "tracking.experiment"))
+        experiment = client.get_experiment_by_name(wanted)
         if experiment is None:
             return []
         runs = client.search_runs(

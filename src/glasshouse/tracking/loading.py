@@ -77,7 +77,7 @@ def fetch(address: str, folder: Path, root: Path) -> tuple[ModelVersion, Path]:
     if parts is None:
         raise UnknownModel(f"{address!r} must be models:/NAME@ALIAS or models:/NAME/VERSION.")
     store = locate_store(root)
-    if store.uri.startswith("sqlite:///") and not Path(store.uri.removeprefix("sqlite:///")).is_file():
+    if store.is_unborn:
         raise UnknownModel(f"there is no {address}: nothing was ever registered in {store.shown}.")
     client = connect(store, AFTERWARDS)
     with spoken(store):

@@ -78,6 +78,11 @@ class Store:
         return Path(place.partition("?")[0]) if kind == "sqlite" else None
 
     @property
+    def is_unborn(self) -> bool:
+        """Whether it is a database file that does not exist yet: to ask would create it."""
+        return self.database is not None and not self.database.is_file()
+
+    @property
     def own(self) -> tuple[Path, str] | None:
         """Database and address of `mlruns`, where they lie in one folder, and so are the project's own."""
         database, artifacts = self.database, self.artifacts
@@ -119,12 +124,20 @@ def connect(store: Store, patience: Patience) -> MlflowClient:
 
 @contextmanager
 def spoken(store: Store) -> Iterator[None]:
-    """Turn what MLflow raises, when its store breaks off, into StoreAway with one line of text."""
+    """Turn what MLflow raises, when its store breaks off, into StoreAway with one line of text.
+
+    A package that the store needs and that is missing (a database's driver, a bucket's client) is named.
+    """
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
+    except ImportError as error:
+        raise StoreAway(
+            f"MLflow at {store.shown} needs a Python package that cannot be imported ({error}): "
+            "install it beside Glasshouse, or name another store."
+        ) from error
     except (MlflowException, SQLAlchemyError, sqlite3.Error, http.client.HTTPException, OSError) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         told = lines[-1] if lines[0].endswith(":") else lines[0]  # what fails in files is listed below
