@@ -193,6 +193,13 @@ def test_doctor_names_what_is_wrong(inside: Any, capsys: pytest.CaptureFixture[s
     assert any(line.startswith("ok  tensorflow") for line in lines)
 
 
+def test_doctor_in_a_repository_without_commits(inside: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    subprocess.run(["git", "init", "--quiet", "--initial-branch=main"], cwd=inside.root, check=True)
+    main(["doctor"])
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("BAD git")]
+    assert line.endswith(" main, no commit yet, clean")
+
+
 def test_doctor_tells_the_number_of_threads(
     inside: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

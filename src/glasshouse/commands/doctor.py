@@ -78,7 +78,8 @@ def _project(root: Path) -> Iterator[Line]:
             f"{len(faults)} faults: `glasshouse params check`" if faults else "sound",
         )
     commit = read_commit(root)
-    state = f"{ask_git(root, 'branch', '--show-current') or 'no branch'} {(commit or 'no commit yet')[:12]}"
+    branch = ask_git(root, "branch", "--show-current") or "no branch"
+    state = f"{branch} {commit[:12]}" if commit else f"{branch}, no commit yet"
     yield commit is not None, "git", f"{state}, {'changed since' if has_changes(root) else 'clean'}"
     yield _say_dvc(root)
     yield _say_store(root)
