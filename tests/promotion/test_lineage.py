@@ -16,6 +16,7 @@ from glasshouse.promotion.gate import promote
 from glasshouse.promotion.lineage import (
     UnknownModel,
     find_origin,
+    list_commands,
     list_repros,
     read_lineage,
     say_lineage,
@@ -89,6 +90,39 @@ def test_everything_is_told_and_held_against_the_files(
     git(house, "remote", "add", "origin", "https://ada:secret@example.org/house.git")
     assert find_origin(house.root) == "https://example.org/house.git"
     assert len(verify(lineage, house.root)) == 3
+
+
+def test_pictures_and_weights_that_no_commit_holds_are_told_and_those_of_dvc_are_pulled(house: Any) -> None:
+    ignored = ["exports", "models", "reports", "mlruns", "mlflow.db*", "data/raw", "data/prepared"]
+    ignored += ["data/split.parquet", "data/photos", "data/weights/*.h5"]
+    house.project.write(".gitignore", "".join(f"/{path}\n" for path in ignored))
+    house.project.write("data/photos/rose/a.jpg", "picture")
+    house.project.write("data/weights/mine.h5", "weights")
+    house.project.write("data/weights/other.h5", "others")
+    house.set("source: tfds", "source: folder")
+    house.set("path: data/pictures", "path: data/photos")
+    house.set("weights: none", "weights: data/weights/mine.h5")
+    git(house, "init", "--quiet")
+    house.finish(0.0)
+    git(house, "add", "--all")
+    git(house, "commit", "--quiet", "--message", "all")
+    address = "models:/blooms-detector@challenger"
+    sync(house.root)
+    lineage = read_lineage(house.root, address)
+    assert not lineage.facts.committed
+    assert not [line for line in list_commands(lineage, house.root) if line.startswith("dvc pull")]
+    for path in ("photos", "weights/mine.h5", "weights/other.h5"):
+        house.project.write(f"data/{path}.dvc", f"outs:\n- path: {path.split('/')[-1]}\n")
+    git(house, "add", "--all")
+    git(house, "commit", "--quiet", "--message", "kept by DVC")
+    sync(house.root)
+    lineage = read_lineage(house.root, address)
+    assert lineage.facts.committed
+    assert [line for line in list_commands(lineage, house.root) if line.startswith("dvc pull")] == [
+        "dvc pull data/photos",
+        "dvc pull data/weights/mine.h5",
+        "dvc pull data/weights/other.h5",
+    ]
 
 
 def test_an_address_that_leads_nowhere(house: Any) -> None:

@@ -10,6 +10,7 @@ from glasshouse.retraining.request import LONGEST_BODY, ask_to_merge, link_figur
 from glasshouse.tracking.commits import find_commit
 
 STATE = "0123456789ab" + "c" * 52
+SOURCES = ["data/accepted.json", "src/room.py"]
 
 
 @pytest.fixture
@@ -41,20 +42,20 @@ def test_a_commit_is_made_once_and_moves_nothing(desk: Any) -> None:
 def test_inputs_stand_in_a_commit_of_their_own_that_lineage_names(desk: Any, change: Change) -> None:
     head = desk.git("rev-parse", "HEAD")
     assert change.keep_inputs(["data/accepted.json"]) == head
-    assert find_commit(desk.root, STATE) == (head, True)
+    assert find_commit(desk.root, STATE, SOURCES) == (head, True)
     desk.project.write("data/accepted.json", '{"accepted": {}}\n')
-    assert find_commit(desk.root, STATE) == (head, False)
+    assert find_commit(desk.root, STATE, SOURCES) == (head, False)
     inputs = change.keep_inputs(["data/accepted.json"])
     assert inputs == change.keep_inputs(["data/accepted.json"]) == desk.git("rev-parse", change.branch)
-    assert find_commit(desk.root, STATE) == (inputs, True)
+    assert find_commit(desk.root, STATE, SOURCES) == (inputs, True)
     assert change.find() is None  # no results yet
     results = change.keep_results(inputs, write_results(desk), "Retraining")
     assert desk.git("rev-list", change.branch).split()[:3] == [results, inputs, head]
     assert change.keep_inputs(["data/accepted.json"]) == inputs
     assert desk.git("rev-parse", change.branch) == results  # a finished change is not cut back
-    assert find_commit(desk.root, STATE) == (results, True)
+    assert find_commit(desk.root, STATE, SOURCES) == (results, True)
     desk.project.write("dvc.yaml", "stages: {}\n")
-    assert find_commit(desk.root, STATE) == (head, False)
+    assert find_commit(desk.root, STATE, SOURCES) == (head, False)
 
 
 def test_a_change_is_found_where_it_stands(desk: Any, change: Change) -> None:

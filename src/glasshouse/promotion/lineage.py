@@ -18,9 +18,11 @@ from glasshouse.journal.git import ask_git
 from glasshouse.journal.machine import THREADS, Machine
 from glasshouse.journal.pipeline import PARAMS, look_up, read_lock, read_yaml
 from glasshouse.journal.state import read_state
+from glasshouse.models.pretrained import WATCHED
 from glasshouse.params.recommended import AUTO
 from glasshouse.promotion.gate import LINE
 from glasshouse.tracking.aliases import CHAMPION, Registry, Version
+from glasshouse.tracking.commits import list_keepers
 from glasshouse.tracking.facts import Facts, read_trainings, take_machines
 from glasshouse.tracking.outcome import NETWORK
 from glasshouse.tracking.store import Store, locate_store
@@ -95,8 +97,9 @@ def say_lineage(lineage: Lineage, root: Path) -> Iterator[str]:
     if not facts.committed:
         where = f"commit {facts.commit[:12]}" if facts.commit else "no commit"
         yield (
-            f"warning: it was made from files that {where} does not hold: commit them and run `glasshouse "
-            "runs sync` where they are; the commands below lead to the commit alone."
+            f"warning: it was made from files that {where} does not hold: commit them (of pictures and "
+            "weights the .dvc file that `dvc add` makes) and run `glasshouse runs sync` where they are; the "
+            "commands below lead to the commit alone."
         )
     yield "reproduce"
     for line in list_commands(lineage, root):
@@ -132,26 +135,29 @@ def list_commands(lineage: Lineage, root: Path) -> list[str]:
     """What to type, in an empty folder, to make the same bytes again and to see that they are the same."""
     version, facts = lineage.version, lineage.facts
     folder = re.sub(r"[^\w.-]", "_", f"{version.name}-{version.number}")
-    source = str(look_up(lineage.params, "dataset.path"))
-    data = []
-    if (
-        look_up(lineage.params, "dataset.source") == "folder"
-        and look_up(lineage.params, "dataset.url") == "none"
-    ):
-        kept = (
-            ask_git(root, "ls-tree", "--name-only", facts.commit, f"{source}.dvc") if facts.commit else None
-        )
-        data = [f"dvc pull {shlex.quote(source)}"] if kept else []
+    keepers = [
+        keeper
+        for path in list_data(lineage.params)
+        for keeper in (list_keepers(root, facts.commit, path) if facts.commit else [])
+    ]
     return [
         f"git clone {shlex.quote(find_origin(root))} {folder}",
         f"cd {folder}",
         f"git checkout --detach {facts.commit or 'COMMIT'}",
         "make setup && . .venv/bin/activate",
-        *data,
+        *(f"dvc pull {shlex.quote(keeper.removesuffix('.dvc'))}" for keeper in dict.fromkeys(keepers)),
         *list_repros(facts),
         f"MLFLOW_TRACKING_URI={shlex.quote(lineage.store.shown)} "
         f"glasshouse lineage {shlex.quote(f'models:/{version.name}/{version.number}')} --verify",
     ]
+
+
+def list_data(params: dict[str, Any]) -> list[str]:
+    """Where a person's own pictures and weights lie."""
+    own = look_up(params, "dataset.source") == "folder" and look_up(params, "dataset.url") == "none"
+    weights = str(look_up(params, "model.backbone.weights"))
+    pictures = [str(look_up(params, "dataset.path"))] if own else []
+    return [*pictures, *([weights] if weights.endswith(".h5") else []), WATCHED.as_posix()]
 
 
 def list_machines(facts: Facts) -> dict[str, Machine]:

@@ -116,7 +116,7 @@ class Pictures:
 def read_facts(root: Path, state: State, outcome: Outcome, pictures: Pictures) -> Facts:
     """Of the state that stands finished in `root`."""
     params = read_yaml(root / PARAMS)
-    commit, committed = find_commit(root, state.id)
+    commit, committed = find_commit(root, state.id, state.sources)
     stages = read_pipeline(root, params).stages
     outside = {"stages": state.stages, "sources": state.sources}
     ran = read_trainings(root, state)

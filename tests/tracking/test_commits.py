@@ -1,0 +1,100 @@
+"""What a clone of a commit would have, with a real git."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from glasshouse.tracking.commits import find_commit, list_keepers, list_unheld, name_keepers
+
+STATE = "c" * 64
+SOURCES = ["src/parts", "data/photos", "data/weights", "data/weights/mine.h5"]
+
+
+def git(root: Path, *words: str) -> str:
+    identity = ("-c", "user.name=Ada", "-c", "user.email=ada@localhost", "-c", "commit.gpgsign=false")
+    done = subprocess.run(["git", *identity, *words], cwd=root, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def write(root: Path, path: str, content: str = "x") -> Path:
+    place = root / path
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(content, encoding="utf-8")
+    return place
+
+
+def commit(root: Path) -> str:
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "--allow-empty", "--message", "all")
+    return git(root, "rev-parse", "HEAD")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A project whose git leaves out .h5 files, and whose DVC leaves out Python's leftovers."""
+    place = tmp_path / "project"
+    write(place, ".gitignore", "*.h5\n/data/photos\n__pycache__/\n")
+    write(place, ".dvcignore", "__pycache__/\n")
+    write(place, "src/parts/first.py")
+    write(place, "data/weights/README.md")
+    git(place, "init", "--quiet")
+    commit(place)
+    return place
+
+
+def keep(root: Path, path: str) -> None:
+    """What `dvc add` of a file leaves."""
+    md5 = hashlib.md5((root / path).read_bytes(), usedforsecurity=False).hexdigest()
+    write(root, f"{path}.dvc", f"outs:\n- md5: {md5}\n  hash: md5\n  path: {Path(path).name}\n")
+
+
+def test_files_that_no_commit_holds_are_seen_whether_untracked_or_ignored(root: Path) -> None:
+    head = git(root, "rev-parse", "HEAD")
+    write(root, "src/parts/__pycache__/first.pyc")
+    write(root, "elsewhere.txt")
+    assert find_commit(root, STATE, SOURCES) == (head, True)
+    for path in ("src/parts/second.py", "data/photos/rose/a b.jpg", "data/weights/mine.h5"):
+        added = write(root, path)
+        assert list_unheld(root, "HEAD", SOURCES[:3]) == [path]
+        assert find_commit(root, STATE, SOURCES) == (head, False)
+        added.unlink()
+    assert find_commit(root, STATE, SOURCES) == (head, True)
+
+
+def test_a_committed_dvc_file_holds_what_it_tells(root: Path) -> None:
+    write(root, "data/weights/mine.h5", "weights")
+    keep(root, "data/weights/mine.h5")
+    assert list_unheld(root, "HEAD", ["data/weights/mine.h5"]) == ["data/weights/mine.h5"]  # in no commit yet
+    head = commit(root)
+    assert find_commit(root, STATE, SOURCES) == (head, True)
+    write(root, "data/weights/mine.h5", "others")
+    assert find_commit(root, STATE, SOURCES) == (head, False)
+    write(root, "data/weights/mine.h5", "weights")
+    write(root, "data/photos/rose/a.jpg")
+    write(root, "data.dvc", "outs:\n- path: data\n")  # without a digest, as of a version-aware import
+    head = commit(root)
+    assert find_commit(root, STATE, SOURCES) == (head, True)
+
+
+def test_what_lies_beyond_the_repository_is_in_no_commit(root: Path, tmp_path: Path) -> None:
+    away = write(tmp_path, "away/mine.h5").parent
+    (root / "data/linked").symlink_to(away)
+    commit(root)
+    for path in (str(away), "../away/mine.h5", "data/linked"):
+        assert list_unheld(root, "HEAD", [path]) == [path]
+    assert list_unheld(root, "HEAD", ["../not-there", "neither"]) == []
+
+
+def test_the_keepers_of_a_path_are_beside_it_around_it_and_in_it(root: Path) -> None:
+    assert name_keepers("data/photos/") == ["data/photos.dvc", "data.dvc"]
+    assert name_keepers("/data/photos") == name_keepers("../photos") == []
+    for name in ("data/photos.dvc", "data/weights/a.h5.dvc", "data/weights/b.h5.dvc"):
+        write(root, name, "outs:\n- path: x\n")
+    head = commit(root)
+    assert list_keepers(root, head, "data/photos/rose") == ["data/photos.dvc"]
+    assert list_keepers(root, head, "data/weights") == ["data/weights/a.h5.dvc", "data/weights/b.h5.dvc"]
+    assert list_keepers(root, f"{head}^", "data/photos") == []
