@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import signal
 import subprocess
 import sys
@@ -150,6 +151,40 @@ def test_what_is_in_no_commit_is_not_run(desk: Any) -> None:
     with pytest.raises(NotCommitted, match=r"HEAD does not hold what would be run: params\.yaml\. Commit it"):
         desk.run()
     assert not [line for line in desk.calls("dvc") if line.startswith("repro")]
+
+
+def test_weights_that_git_ignores_must_be_kept_by_a_committed_dvc_file(desk: Any) -> None:
+    desk.project.write(".gitignore", (desk.root / ".gitignore").read_text() + "/data/weights/*.h5\n")
+    desk.project.write("data/weights/mine.h5", "weights")
+    desk.project.set("weights: none", "weights: data/weights/mine.h5")
+    desk.commit("own weights")
+    assert "would stop: HEAD does not hold data/weights/mine.h5" in list(preview(desk.root))
+    with pytest.raises(NotCommitted, match=r"mine\.h5\. Commit it first \(of weights, .* `dvc add` makes\)"):
+        desk.run()
+    md5 = hashlib.md5(b"weights", usedforsecurity=False).hexdigest()
+    desk.project.write("data/weights/mine.h5.dvc", f"outs:\n- md5: {md5}\n  path: mine.h5\n")
+    with pytest.raises(NotCommitted, match=r"mine\.h5\.dvc, data/weights/mine\.h5\."):
+        desk.run()
+    desk.commit("kept by DVC")
+    assert desk.run() == 0
+    assert "the weights are as data/weights/mine.h5.dvc says" in desk.said
+
+
+def test_a_fresh_clone_has_its_weights_before_the_state_is_read(desk: Any) -> None:
+    desk.share()
+    md5 = hashlib.md5(b"weights", usedforsecurity=False).hexdigest()
+    desk.project.write(".gitignore", (desk.root / ".gitignore").read_text() + "/data/weights/*.h5\n")
+    desk.project.write("data/weights/mine.h5.dvc", f"outs:\n- md5: {md5}\n  path: mine.h5\n")
+    desk.project.set("weights: none", "weights: data/weights/mine.h5")
+    desk.commit("own weights")
+    path = desk.root / "data/weights/mine.h5"
+    desk.plan(
+        "dvc", **{"pull data/weights": {"script": f"pathlib.Path({str(path)!r}).write_text('weights')"}}
+    )
+    assert "would bring the weights of data/weights/mine.h5.dvc" in list(preview(desk.root))
+    assert desk.run() == 0
+    with_weights = desk.branch
+    assert desk.git("branch", "--list", with_weights)
 
 
 def test_a_stage_that_stops_is_reported_and_nothing_is_opened(desk: Any) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ from glasshouse.retraining.shelf import (
     Remote,
     RemoteAway,
     fetch_pictures,
+    fetch_weights,
     find_remote,
     knock,
+    list_weights,
     pull,
     push,
     tracks,
@@ -71,6 +74,55 @@ def test_pictures_are_pulled_by_their_file_of_dvc(desk: Any) -> None:
     desk.plan("dvc", checkout={"status": 1, "errs": "ERROR: no cache\n"})
     with pytest.raises(RemoteAway, match=r"there is no default remote.*no cache"):
         fetch_pictures(desk.root, TRACKED, None)
+
+
+def test_pictures_are_also_kept_with_the_folder_around_them(desk: Any) -> None:
+    desk.project.write(TRACKED.as_posix(), PLAIN)
+    assert tracks(desk.root, "data/photos/") == tracks(desk.root, "data/photos/images") == TRACKED
+    assert tracks(desk.root, "../data/photos") is None
+
+
+def test_an_import_into_the_folder_of_the_pictures_is_refused(desk: Any) -> None:
+    desk.project.write("data/pictures/README.md", "in git")
+    assert tracks(desk.root, "data/pictures") is None
+    desk.project.write("data/pictures/bucket.dvc", IMPORTED)
+    with pytest.raises(
+        DataFault, match=r"^data/pictures/bucket\.dvc lies in dataset\.path \(data/pictures\)"
+    ):
+        tracks(desk.root, "data/pictures")
+    desk.project.write("data/pictures.dvc", PLAIN)
+    assert tracks(desk.root, "data/pictures") == Path("data/pictures.dvc")
+
+
+def test_the_documents_let_dvc_keep_no_folder_that_is_in_git() -> None:
+    repository = Path(__file__).parents[2]
+    texts = [repository / name for name in ("README.md", "docs/retraining.md", "data/pictures/README.md")]
+    given = re.compile(r"`dvc (?:add|import-url \S+) (data/\w+)`")
+    for text in texts:
+        folders = set(given.findall(text.read_text(encoding="utf-8")))
+        assert folders and not [each for each in folders if (repository / each / "README.md").exists()], text
+
+
+def test_weights_are_brought_by_their_files_of_dvc(desk: Any, tmp_path: Path) -> None:
+    assert list_weights(desk.root, "builtin") == []
+    for name in ("data/weights/mine.h5.dvc", "data/weights/other.h5.dvc", "far/mine.h5.dvc"):
+        desk.project.write(name, PLAIN)
+    beside = [Path("data/weights/mine.h5.dvc"), Path("data/weights/other.h5.dvc")]
+    assert list_weights(desk.root, "data/weights/other.h5") == beside[::-1]
+    assert list_weights(desk.root, "far/mine.h5") == [Path("far/mine.h5.dvc"), *beside]
+    said = "the weights are as data/weights/mine.h5.dvc, data/weights/other.h5.dvc say"
+    assert fetch_weights(desk.root, beside, Remote("shelf", str(tmp_path))) == said
+    assert fetch_weights(desk.root, beside[:1], None).endswith("mine.h5.dvc says")
+    names = " ".join(path.as_posix() for path in beside)
+    assert desk.calls("dvc") == [f"pull {names}", "checkout data/weights/mine.h5.dvc"]
+    desk.plan("dvc", checkout={"status": 1, "errs": "ERROR: no cache\n"})
+    with pytest.raises(
+        RemoteAway, match=r"the weights of .* \(there is no default remote\): ERROR: no cache"
+    ):
+        fetch_weights(desk.root, beside, None)
+    desk.plan("dvc", checkout={"status": 1, "errs": UNSAVED})
+    with pytest.raises(DataFault, match=r"^weights here are not as data/weights/mine\.h5\.dvc.* say, "):
+        fetch_weights(desk.root, beside, None)
 
 
 def test_an_import_is_asked_for_news(desk: Any) -> None:

@@ -37,7 +37,7 @@ from glasshouse.retraining.setting import (
     list_foreign,
     open_setting,
 )
-from glasshouse.retraining.shelf import RemoteAway, fetch_pictures, knock, pull, push
+from glasshouse.retraining.shelf import RemoteAway, fetch_pictures, fetch_weights, knock, pull, push
 from glasshouse.retraining.verdict import Verdict, is_taken_back, take_verdict
 from glasshouse.tracking.aliases import RegistryFault
 from glasshouse.tracking.claims import Contended
@@ -73,7 +73,7 @@ def retrain(root: Path, say: Say, store: Store | None = None) -> int:
         setting = open_setting(root, say, store)
         demand_lasting(setting)
         demand_committed(setting)
-        bring_pictures(setting)
+        bring_data(setting)
         state = settle_state(setting)
         change = Change(root, state)
         where = find_change(setting, change)
@@ -88,18 +88,22 @@ def retrain(root: Path, say: Say, store: Store | None = None) -> int:
 def demand_committed(setting: Setting) -> None:
     """Raise NotCommitted where params, code or weights are in no commit."""
     if others := list_foreign(setting):
+        weights = any(path.endswith(".h5") for path in others)
+        how = " (of weights, which git ignores, the .dvc file that `dvc add` makes)" if weights else ""
         raise NotCommitted(
             f"HEAD does not hold what would be run: {', '.join(others[:5])}"
-            f"{' and others' if len(others) > 5 else ''}. Commit it first: the model must say from which "
-            "commit it can be made again."
+            f"{' and others' if len(others) > 5 else ''}. Commit it first{how}: the model must say "
+            "from which commit it can be made again."
         )
 
 
-def bring_pictures(setting: Setting) -> None:
-    """Pictures from where they come; what cannot be read of them is passed over by DVC."""
+def bring_data(setting: Setting) -> None:
+    """Weights and pictures from where they come; what cannot be read of these is passed over by DVC."""
     root, say = setting.root, setting.say
     if setting.remote is not None:
         knock(setting.remote)
+    if setting.weights:
+        say(fetch_weights(root, setting.weights, setting.remote))
     if setting.tracked is not None:
         say(fetch_pictures(root, setting.tracked, setting.remote))
     if show(root, sys.executable, "-m", "glasshouse.cli", "unreadable"):
@@ -238,6 +242,8 @@ def preview(root: Path, store: Store | None = None) -> Iterator[str]:
     state, waiting = read_state(root).id, acceptance.read_waiting(root)
     remote = setting.remote
     yield f"would pull from and push to {remote.shown}" if remote else "no default DVC remote"
+    if setting.weights:
+        yield f"would bring the weights of {', '.join(path.as_posix() for path in setting.weights)}"
     if setting.tracked is not None:
         yield f"would bring the pictures of {setting.tracked.as_posix()} up to date"
     if others := list_foreign(setting):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +12,11 @@ from glasshouse.promotion.ledger import LEDGER
 from glasshouse.retraining import acceptance
 from glasshouse.retraining.change import REPORT, list_tracked, list_uncommitted
 from glasshouse.retraining.report import FIGURES
-from glasshouse.retraining.shelf import Remote, find_remote, tracks
+from glasshouse.retraining.shelf import Remote, find_remote, list_weights, tracks
+from glasshouse.tracking.commits import list_unheld
 from glasshouse.tracking.store import Store, locate_store
+
+WEIGHTS = "model.backbone.weights"
 
 Say = Callable[[str], None]
 
@@ -28,13 +31,15 @@ class NotLasting(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Where and with what a retraining works; `tracked`: the .dvc file of the pictures, None without one."""
+    """Where and with what a retraining works; `tracked`: the .dvc file of the pictures, None without one;
+    `weights`: the .dvc files of weights."""
 
     root: Path
     store: Store
     remote: Remote | None
     tracked: Path | None
     say: Say
+    weights: Sequence[Path] = ()
 
     @property
     def inputs(self) -> list[str]:
@@ -53,11 +58,12 @@ class Setting:
 
 
 def open_setting(root: Path, say: Say, store: Store | None = None) -> Setting:
-    """What the configuration names."""
-    dataset = str(look_up(read_yaml(root / PARAMS), "dataset.path"))
-    is_used = look_up(read_yaml(root / PARAMS), "dataset.source") == "folder"
-    tracked = tracks(root, dataset) if is_used else None
-    return Setting(root, store or locate_store(root), find_remote(root), tracked, say)
+    """What the configuration names; raises DataFault as `tracks` does."""
+    params = read_yaml(root / PARAMS)
+    dataset, weights = str(look_up(params, "dataset.path")), str(look_up(params, WEIGHTS))
+    tracked = tracks(root, dataset) if look_up(params, "dataset.source") == "folder" else None
+    store = store or locate_store(root)
+    return Setting(root, store, find_remote(root), tracked, say, list_weights(root, weights))
 
 
 def demand_lasting(setting: Setting) -> None:
@@ -77,9 +83,15 @@ def demand_lasting(setting: Setting) -> None:
 
 
 def list_foreign(setting: Setting) -> list[str]:
-    """Params, code and weights that are not as in HEAD; pictures are DVC's, or whoever's they are."""
+    """Params, code and weights that are not as in HEAD; pictures are DVC's, or whoever's they are.
+
+    git takes up no .h5 file: weights that params.yaml names may be kept by a .dvc file in HEAD instead.
+    """
     params = read_yaml(setting.root / PARAMS)
-    dataset = str(look_up(params, "dataset.path"))
+    dataset, weights = str(look_up(params, "dataset.path")), str(look_up(params, WEIGHTS))
     sources = [path for path in read_pipeline(setting.root, params).sources if path != dataset]
-    found = list_uncommitted(setting.root, [PARAMS, "dvc.yaml", *sources])
-    return [path for path in found if path not in setting.inputs]
+    shelved = [path.as_posix() for path in setting.weights]
+    found = list_uncommitted(setting.root, [PARAMS, "dvc.yaml", *sources, *shelved])
+    if weights.endswith(".h5"):
+        found += list_unheld(setting.root, "HEAD", [weights])
+    return [path for path in dict.fromkeys(found) if path not in setting.inputs]

@@ -1,16 +1,19 @@
-"""DVC's side: the remote, the pictures that DVC keeps, and where new ones come from."""
+"""DVC's side: the remote, the pictures and weights that DVC keeps, and where new ones come from."""
 
 from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterable
+import subprocess
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from glasshouse.journal.pipeline import read_yaml
+from glasshouse.models.pretrained import WATCHED
 from glasshouse.retraining.programs import ask, attempt, say_reason
+from glasshouse.tracking.commits import name_keepers
 
 KNOCK_SECONDS = 5.0
 PORTS = {"http": 80, "https": 443, "ssh": 22, "webdav": 80, "webdavs": 443}
@@ -86,9 +89,52 @@ def push(root: Path, remote: Remote) -> None:
 
 
 def tracks(root: Path, dataset: str) -> Path | None:
-    """The .dvc file of the data set's folder or archive; None where DVC does not keep it."""
-    tracked = Path(f"{dataset}.dvc")
-    return tracked if (root / tracked).is_file() else None
+    """The .dvc file of the data set's folder or archive, or of a folder around it; None where DVC keeps
+    nothing of it.
+
+    Raises:
+        DataFault: DVC keeps something inside of the folder and not the folder, so nobody would ask for the
+            rest.
+    """
+    keepers = name_keepers(dataset)
+    for keeper in keepers:
+        if (root / keeper).is_file():
+            return Path(keeper)
+    inside = next((path for path in (root / dataset).rglob("*.dvc") if path.is_file()), None)
+    if keepers and inside is not None:
+        raise DataFault(
+            f"{inside.relative_to(root)} lies in dataset.path ({dataset}), and no {keepers[0]} keeps the "
+            "whole: new pictures would not be asked for. Give DVC a folder that is not there yet (`dvc "
+            "import-url FROM data/photos`), and let dataset.path name it (docs/retraining.md)."
+        )
+    return None
+
+
+def list_weights(root: Path, weights: str) -> list[Path]:
+    """The .dvc files of weights: of the file that is named, and of any in the folder that the training
+    depends on as a whole."""
+    named = [Path(keeper) for keeper in name_keepers(weights) if weights.endswith(".h5")]
+    beside = sorted(path.relative_to(root) for path in (root / WATCHED).rglob("*.dvc"))
+    return [path for path in dict.fromkeys([*named, *beside]) if (root / path).is_file()]
+
+
+def fetch_weights(root: Path, tracked: Sequence[Path], remote: Remote | None) -> str:
+    """Bring weights as their .dvc files in git say them; says so.
+
+    Raises:
+        RemoteAway: they are missing here, and on the remote too.
+        DataFault: a person's weights would be lost.
+    """
+    names = [path.as_posix() for path in tracked]
+    done = attempt(root, "dvc", "checkout" if remote is None else "pull", *names)
+    if UNSAVED in done.stderr:
+        raise DataFault(
+            f"weights here are not as {', '.join(names)} say, and DVC does not have them. Keep them: `dvc "
+            "add` the .h5 file, and commit its .dvc file. Or drop them: `dvc checkout --force`. Then run "
+            "this again."
+        )
+    _demand_had("weights", names, remote, done)
+    return f"the weights are as {', '.join(names)} say{'s' if len(names) == 1 else ''}"
 
 
 def fetch_pictures(root: Path, tracked: Path, remote: Remote | None) -> str:
@@ -113,10 +159,16 @@ def fetch_pictures(root: Path, tracked: Path, remote: Remote | None) -> str:
         ask(root, "dvc", "update", tracked.as_posix())
         news = "it is the same" if read_yaml(root / tracked) == document else "there is something new"
         return f"{tracked.as_posix()}: asked where it was imported from: {news}"
+    _demand_had("pictures", [tracked.as_posix()], remote, done)
+    return f"the pictures are as {tracked.as_posix()} says"
+
+
+def _demand_had(
+    what: str, names: Sequence[str], remote: Remote | None, done: subprocess.CompletedProcess[str]
+) -> None:
     if done.returncode:
         where = "there is no default remote" if remote is None else f"from {remote.shown}"
-        raise RemoteAway(f"the pictures of {tracked.as_posix()} cannot be had ({where}): {say_reason(done)}")
-    return f"the pictures are as {tracked.as_posix()} says"
+        raise RemoteAway(f"the {what} of {', '.join(names)} cannot be had ({where}): {say_reason(done)}")
 
 
 def _find_added(root: Path, tracked: Path, imported: bool) -> list[str]:
