@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,10 +16,16 @@ THREADS = 2
 
 
 def map_in_order(
-    function: Callable[[Item], Result], items: Iterable[Item], threads: int = THREADS
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    threads: int = THREADS,
+    stop: threading.Event | None = None,
 ) -> Iterator[tuple[Item, Result]]:
     """Pairs (item, function(item)) in the items' order; only a few items are taken ahead, so memory stays
     bounded. What was not begun when the caller stops is left undone.
+
+    Args:
+        stop: set when the caller stops, or is stopped: what runs then is waited for, and may look at it.
 
     Raises:
         Exception: whatever the function raises, at its item's turn.
@@ -35,5 +42,7 @@ def map_in_order(
                 first, future = waiting.popleft()
                 yield first, future.result()
         finally:
+            if stop is not None:
+                stop.set()
             for _, future in waiting:
                 future.cancel()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -44,11 +45,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One batch: what was found by file, and what could not be read, or not drawn."""
+    """What is finished of one batch: what was found by file, and what could not be read, or not drawn."""
 
-    found: list[tuple[PictureFile, Prediction]]
-    unreadable: list[tuple[PictureFile, str]]
-    undrawn: list[tuple[PictureFile, str]]
+    found: list[tuple[PictureFile, Prediction]] = field(default_factory=list)
+    unreadable: list[tuple[PictureFile, str]] = field(default_factory=list)
+    undrawn: list[tuple[PictureFile, str]] = field(default_factory=list)
 
 
 def predict_files(
@@ -63,7 +64,8 @@ def predict_files(
 ) -> Outcome:
     """Predict every file, add it to the tables in order, and draw it where `draw` is given.
 
-    Whatever stops it (Ctrl-C, a full disk), the tables hold every picture that was finished.
+    Whatever stops it (Ctrl-C, a full disk), the tables hold every picture that was finished. Pictures that
+    are drawn at that moment are finished first, others of their batches are left.
 
     Args:
         predictor: best opened with `threads=1`, since batches run side by side.
@@ -74,20 +76,26 @@ def predict_files(
         draw: called in threads for each picture.
         unlisted: folders that could not be listed, with the reason: the first of what could not be read.
     """
-    outcome = Outcome(unreadable=list(unlisted))
+    outcome, stop = Outcome(unreadable=list(unlisted)), threading.Event()
+    unnoted: dict[int, Done] = {}  # by the batch's number; the threads fill them
+
+    def run(numbered: tuple[int, list[PictureFile]]) -> None:
+        number, batch = numbered
+        run_batch(predictor, batch, score, draw, unnoted.setdefault(number, Done()), stop)
+
     with ExitStack() as stack:
         for table in tables:
             stack.callback(table.close)
         if unlisted:
             _list_unreadable(outcome, out)
+        # Called after the threads have ended: what they finished and nobody noted yet.
+        stack.callback(lambda: _note_all(unnoted, tables, outcome, out))
         bar = stack.enter_context(tqdm(total=len(files), desc="predict", unit="picture", disable=None))
         # Each thread runs a whole batch on one processor.
-        work = map_in_order(
-            lambda batch: run_batch(predictor, batch, score, draw), cut(files), count_processors()
-        )
+        work = map_in_order(run, enumerate(cut(files)), count_processors(), stop)
         stack.callback(work.close)  # type: ignore[attr-defined]
-        for batch, done in work:
-            _note(done, tables, outcome, out)
+        for (number, batch), _ in work:
+            _note(unnoted.pop(number), tables, outcome, out)
             bar.update(len(batch))
     return outcome
 
@@ -99,36 +107,49 @@ def cut(files: Sequence[PictureFile]) -> Iterator[list[PictureFile]]:
         yield batch
 
 
-def run_batch(predictor: Predictor, batch: Sequence[PictureFile], score: float, draw: Draw | None) -> Done:
-    """Read, predict and draw some files; one that cannot be read hinders no other."""
+def run_batch(
+    predictor: Predictor,
+    batch: Sequence[PictureFile],
+    score: float,
+    draw: Draw | None,
+    done: Done,
+    stop: threading.Event,
+) -> None:
+    """Read, predict and draw some files; one that cannot be read hinders no other.
+
+    Args:
+        done: gets each picture when it is finished.
+        stop: looked at between pictures; where it is set, the rest is left.
+    """
     read: list[tuple[PictureFile, NDArray[np.uint8] | None, Prepared]] = []
-    unreadable: list[tuple[PictureFile, str]] = []
     for file in batch:
+        if stop.is_set():
+            return
         if reason := find_obstacle(file.path):
-            unreadable.append((file, reason))
+            done.unreadable.append((file, reason))
             continue
         try:
             pixels = read_pixels(file.path)
         except UndecodablePicture as error:
-            unreadable.append((file, error.reason))
+            done.unreadable.append((file, error.reason))
         except OSError as error:
-            unreadable.append((file, f"cannot be read: {error.strerror}"))
+            done.unreadable.append((file, f"cannot be read: {error.strerror}"))
         else:
             read.append((file, pixels if draw else None, predictor.prepare(pixels)))
     if not read:
-        return Done([], unreadable, [])
+        return
     predictions = predictor.predict_prepared([prepared for _, _, prepared in read], score)
-    undrawn: list[tuple[PictureFile, str]] = []
     for (file, kept, _), prediction in zip(read, predictions, strict=True):
         if draw is not None and kept is not None:
+            if stop.is_set():
+                return
             try:
                 draw(kept, prediction, file.target)
             except OSError as error:
                 if error.errno not in UNNAMEABLE:
                     raise
-                undrawn.append((file, f"{error.strerror}"))
-    found = [(file, prediction) for (file, _, _), prediction in zip(read, predictions, strict=True)]
-    return Done(found, unreadable, undrawn)
+                done.undrawn.append((file, f"{error.strerror}"))
+        done.found.append((file, prediction))
 
 
 def find_obstacle(path: Path) -> str | None:
@@ -176,6 +197,11 @@ def _note(done: Done, tables: Sequence[Table], outcome: Outcome, out: Path) -> N
     if done.unreadable:
         outcome.unreadable += [(file.name, reason) for file, reason in done.unreadable]
         _list_unreadable(outcome, out)
+
+
+def _note_all(unnoted: dict[int, Done], tables: Sequence[Table], outcome: Outcome, out: Path) -> None:
+    for number in sorted(unnoted):
+        _note(unnoted[number], tables, outcome, out)
 
 
 def _list_unreadable(outcome: Outcome, out: Path) -> None:

@@ -1,0 +1,63 @@
+"""What a run leaves that is stopped while several batches are under way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from glasshouse.prediction import batch
+from glasshouse.prediction.batch import predict_files
+from glasshouse.prediction.files import list_pictures
+from glasshouse.prediction.predictor import Predictor
+from glasshouse.prediction.tables import open_tables
+from glasshouse.tracking.loading import load
+
+THREADS, FILES = 2, 40
+SECONDS = 0.05  # that a picture is drawn
+
+
+@pytest.fixture
+def predictor(box_network: Path) -> Predictor:
+    return load(str(box_network), threads=1)
+
+
+@pytest.mark.parametrize("stopped_by", ["Ctrl-C", "a full disk"])
+def test_what_was_drawn_when_it_is_stopped_is_in_the_tables_and_little_is_drawn_after(
+    stopped_by: str, predictor: Predictor, tmp_path: Path, encoded: Callable[..., bytes], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(batch, "count_processors", lambda: THREADS)
+    for number in range(FILES):
+        (tmp_path / f"{number}.jpg").write_bytes(encoded((255, 0, 0)))
+    (tmp_path / "0.jpg").write_bytes(b"none")
+    drawn: list[Path] = []
+    told: list[Path] = []
+
+    def draw(_pixels: Any, _found: Any, target: Path) -> None:
+        if len(drawn) >= 3 and not told:
+            told.append(target)
+            if stopped_by == "a full disk":
+                raise OSError(28, "No space left on device")
+            os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(SECONDS)
+        drawn.append(target)
+
+    listing = list_pictures([tmp_path])
+    tables = open_tables(["json"], tmp_path / "out", predictor.recipe)
+    with pytest.raises((KeyboardInterrupt, OSError)):
+        predict_files(predictor, listing.pictures, tables, tmp_path / "out", score=0.5, draw=draw)
+    rows = json.loads((tmp_path / "out/predictions.json").read_text(encoding="utf-8"))
+    assert sorted(Path(row["file"]).name for row in rows) == sorted(path.name for path in drawn)
+    # The disk's error is raised at its batch's turn, when the batches before it are done.
+    assert 3 <= len(drawn) <= (3 + THREADS * 2 if stopped_by == "Ctrl-C" else FILES - batch.BATCH)
+    assert [row["file"] for row in rows] == [
+        file.name for file in listing.pictures if file.target in drawn
+    ]  # in order
+    unread = json.loads((tmp_path / "out/unreadable.json").read_text(encoding="utf-8"))
+    assert [Path(row["file"]).name for row in unread] == ["0.jpg"]
