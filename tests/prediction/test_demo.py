@@ -213,12 +213,43 @@ def test_it_listens_to_this_machine_only(
     assert f"open http://127.0.0.1:{port}/" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("host", ["::1", "localhost"])
+def test_other_names_of_this_machine_are_served(
+    host: str, monkeypatch: pytest.MonkeyPatch, box_network: Path, capsys: Any
+) -> None:
+    answers: list[tuple[int, int]] = []
+
+    def serve(self: DemoServer) -> None:
+        thread = threading.Thread(target=lambda: [self.handle_request() for _ in range(2)])
+        thread.start()
+        for named in ("", "example.org"):
+            connection = http.client.HTTPConnection(host, self.server_port, timeout=20)
+            connection.request("GET", "/", headers={"Host": named} if named else {})
+            answers.append((connection.getresponse().status, self.server_port))
+            connection.close()
+        thread.join()
+
+    monkeypatch.setattr(DemoServer, "serve_forever", serve)
+    assert main(["demo", "--model", str(box_network), "--port", "0", "--host", host]) == 0
+    assert [status for status, _ in answers] == [200, 403]
+    said = capsys.readouterr().out
+    assert f"open http://{'[::1]' if host == '::1' else host}:{answers[0][1]}/ (" in said
+    assert "Anybody" not in said
+
+
+@pytest.mark.parametrize("host", ["nonsense.invalid", "1:2:3", "a..b", "192.0.2.1"])
+def test_a_host_that_is_none_of_this_machine_is_told(host: str, box_network: Path, capsys: Any) -> None:
+    assert main(["demo", "--model", str(box_network), "--port", "0", "--host", host]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("glasshouse: ") and host in said and "Traceback" not in said
+
+
 def test_a_taken_port_and_three_models_are_refused(
     served: DemoServer, box_network: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = ["--model", str(box_network)]
     assert main(["demo", *model, "--port", str(served.server_port)]) == 1
-    assert "Take another --port" in capsys.readouterr().err
+    assert "Take another --port or --host" in capsys.readouterr().err
     assert main(["demo", *model * 3]) == 1
     assert "compares 2 networks. Got 3" in capsys.readouterr().err
     assert main(["demo", *model, "--port", "70000"]) == 1

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import errno
+import socket
 from argparse import Namespace
 
 MOST_MODELS = 2  # side by side
+REFUSALS = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES, errno.EAFNOSUPPORT)  # of host or port
 
 
 def show(options: Namespace) -> int:
     """Serve the page until Ctrl-C.
 
     Raises:
-        ValueError: more than two networks, or the port is taken.
+        ValueError: more than two networks, the port is taken, or the host is none of this machine.
     """
     from glasshouse.commands.predict import open_model
     from glasshouse.prediction.demo.server import LOOPBACK, DemoServer
@@ -25,18 +27,21 @@ def show(options: Namespace) -> int:
     predictors = [open_model(model) for model in models]
     try:
         server = DemoServer(options.host, options.port, predictors)
+    except socket.gaierror as error:
+        raise ValueError(f"--host {options.host} is no address of this machine: {error.strerror}.") from error
     except OSError as error:
-        if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
+        if error.errno not in REFUSALS:
             raise
         raise ValueError(
-            f"{options.host}:{options.port} cannot be served: {error.strerror}. Take another --port."
+            f"{options.host}:{options.port} cannot be served: {error.strerror}. Take another --port "
+            "or --host."
         ) from error
     with server:
         for predictor in predictors:
             print(f"model: {predictor.name}")
         if options.host not in LOOPBACK:
             print("Anybody who reaches this machine can use the page.")
-        print(f"open http://{options.host}:{server.server_port}/ (Ctrl-C ends it)", flush=True)
+        print(f"open {server.address} (Ctrl-C ends it)", flush=True)
         try:
             server.serve_forever()
         except KeyboardInterrupt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import traceback
 from collections.abc import Callable, Sequence
@@ -56,10 +57,17 @@ class DemoServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, host: str, port: int, predictors: Sequence[Predictor]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), Handler)
         self.host, self.predictors = host, list(predictors)
         self.turn = threading.BoundedSemaphore(AT_ONCE)
         self.page = PAGE.read_bytes()
+
+    @property
+    def address(self) -> str:
+        """For the browser; an IPv6 host stands in brackets."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.server_port}/"
 
     def describe(self) -> dict[str, Any]:
         """What the page has to know."""
@@ -119,7 +127,7 @@ class Handler(BaseHTTPRequestHandler):
         """A page of another site must not reach this machine under a name of its own (DNS rebinding)."""
         host = self._split(f"//{self.headers.get('Host', '')}", "Host").hostname
         if self.server.host in LOOPBACK and host not in LOOPBACK:
-            raise Refused(HTTPStatus.FORBIDDEN, f"Open http://127.0.0.1:{self.server.server_port}/ instead.")
+            raise Refused(HTTPStatus.FORBIDDEN, f"Open {self.server.address} instead.")
 
     def _check_sender(self) -> None:
         """A page of another site must not use this machine's processors and memory.
