@@ -181,6 +181,22 @@ def test_a_damaged_file_says_what_it_is(predictor: Predictor) -> None:
         predictor.predict(b"words")
 
 
+def test_one_among_several_is_named_by_its_path_or_place(
+    predictor: Predictor, jpeg: bytes, tmp_path: Path
+) -> None:
+    good, text = tmp_path / "good.jpg", tmp_path / "text.jpg"
+    good.write_bytes(jpeg)
+    text.write_bytes(b"words")
+    for picture in ([good, str(text)], text):
+        with pytest.raises(UndecodablePicture, match=rf"^{text}: not a picture"):
+            predictor.predict(picture)
+    many: list[Any] = [good] * 9
+    with pytest.raises(UndecodablePicture, match=r"^pictures\[9\]: not a picture"):
+        predictor.predict([*many, b"words"])
+    with pytest.raises(ValueError, match=r"^pictures\[9\]: A picture must be a path"):
+        predictor.predict([*many, None])  # type: ignore[list-item]
+
+
 def test_a_network_without_a_recipe_is_refused(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     import onnx
 

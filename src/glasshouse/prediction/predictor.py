@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from glasshouse.inputs.recipe import Recipe
 from glasshouse.inputs.resize import Transform, resize_picture
-from glasshouse.pictures.decode import decode_picture
+from glasshouse.pictures.decode import UndecodablePicture, decode_picture
 from glasshouse.prediction.result import Prediction, read_answer
 from glasshouse.prediction.runtime import Run
 
@@ -74,19 +74,30 @@ class Predictor:
         if not isinstance(pictures, list | tuple) and not (
             isinstance(pictures, np.ndarray) and pictures.ndim == 4
         ):
-            return self.predict_prepared([self.prepare(pictures)], score)[0]
+            return self.predict_prepared([self._prepare_named(pictures, "")], score)[0]
         found: list[Prediction] = []
         for start in range(0, len(pictures), BATCH):
-            found += self.predict_prepared(
-                [self.prepare(each) for each in pictures[start : start + BATCH]], score
-            )
+            batch = enumerate(pictures[start : start + BATCH], start)
+            prepared = [self._prepare_named(each, f"pictures[{number}]") for number, each in batch]
+            found += self.predict_prepared(prepared, score)
         return found
 
     def prepare(self, picture: Picture) -> Prepared:
-        """One picture at the network's size; raises as `predict` does."""
+        """One picture at the network's size; raises as `predict` does, without a name."""
         pixels = read_pixels(picture)
         resized, transform = resize_picture(pixels, self.recipe)
         return Prepared(resized, transform, (pixels.shape[0], pixels.shape[1]))
+
+    def _prepare_named(self, picture: Picture, place: str) -> Prepared:
+        """A fault is told with the picture's path, or else its place in the list, where it has one."""
+        name = os.fsdecode(picture) if isinstance(picture, str | os.PathLike) else place
+        before = f"{name}: " if name else ""
+        try:
+            return self.prepare(picture)
+        except UndecodablePicture as error:
+            raise UndecodablePicture(f"{before}{error.reason}") from error
+        except ValueError as error:
+            raise ValueError(f"{before}{error}") from error
 
     def predict_prepared(self, batch: Sequence[Prepared], score: float) -> list[Prediction]:
         """Predictions for prepared pictures, in one call of the network."""
