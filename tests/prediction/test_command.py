@@ -96,6 +96,20 @@ def test_a_second_run_touches_nothing_of_the_first(
     assert "Nothing was overwritten" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("options", [[], ["--format", "csv"], ["--format", "coco", "--explain"]])
+def test_a_run_does_not_read_what_the_one_before_drew(
+    folder: Path, box_network: Path, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["predict", ".", "--model", str(box_network), *options]
+    assert main(command) == 0
+    first = capsys.readouterr()
+    assert main(command) == 0
+    second = capsys.readouterr()
+    assert second.out == first.out.replace("predictions", "predictions-2")
+    said = "passed over: predictions: an earlier run wrote it; name it to have it read\n"
+    assert said in second.err and "passed over" not in first.err
+
+
 def test_status_1_where_nothing_could_be_read(folder: Path, box_network: Path) -> None:
     assert main(["predict", "in/words.jpg", "in/empty.jpg", "--model", str(box_network)]) == 1
     assert json.loads((folder / "predictions/predictions.json").read_text()) == []

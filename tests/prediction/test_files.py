@@ -136,13 +136,25 @@ def test_no_folder_with_something_in_it_is_written_to(
     monkeypatch.chdir(tmp_path)
     assert choose_out(None) == Path("predictions")
     touch(tmp_path, "predictions/mine.txt", "mine/x", "file")
+    (tmp_path / "link").symlink_to("away")
     (tmp_path / "predictions-2").write_text("a file")
     assert choose_out(None) == Path("predictions-3")
-    for taken in ("mine", "file"):
-        with pytest.raises(ValueError, match=f"--out {taken} is there already and is not empty"):
+    for taken, said in (("mine", "not empty"), ("file", "no folder"), ("link", "no folder")):
+        with pytest.raises(ValueError, match=f"--out {taken} is there already and is {said}"):
             choose_out(Path(taken))
     (tmp_path / "empty").mkdir()
     assert [choose_out(Path(name)) for name in ("empty", "new/deep")] == [Path("empty"), Path("new/deep")]
+
+
+def test_what_an_earlier_run_wrote_is_read_only_where_it_is_named(tmp_path: Path) -> None:
+    touch(tmp_path, "a.jpg", "sub/found/predictions.csv", "sub/found/explained/a.jpg", "pictures/b.jpg")
+    found = list_pictures([tmp_path])
+    assert [file.path.name for file in found.pictures] == ["a.jpg", "b.jpg"]
+    assert found.earlier == [f"{tmp_path}/sub/found"]
+    named = list_pictures([tmp_path / "sub/found"])
+    assert ([file.path.name for file in named.pictures], named.earlier) == (["a.jpg"], [])
+    with pytest.raises(ValueError, match=r"found was passed over: an earlier run wrote it\.$"):
+        list_pictures([tmp_path / "sub"])
 
 
 def test_a_path_is_always_text() -> None:

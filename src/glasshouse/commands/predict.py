@@ -26,6 +26,8 @@ def show(options: Namespace) -> int:
     predictor = open_model(options.model, threads=1)
     formats = choose_formats(options.format, predictor.recipe)
     print(f"model: {predictor.name}", file=sys.stderr)
+    why = "an earlier run wrote it; name it to have it read"
+    _name_some("passed over", [(name, why) for name in listing.earlier], "")
     tables = open_tables(formats, out, predictor.recipe)
     try:
         outcome = predict_files(

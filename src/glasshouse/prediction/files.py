@@ -14,6 +14,8 @@ DEFAULT_OUT = Path("predictions")
 NAME_BYTES = (
     200  # of a drawn picture's name at most; file systems take 255, and names of the moment are longer
 )
+# A folder with one of these tables, and pictures beside it, is one that a run wrote.
+TABLES, DRAWN = ("predictions.json", "predictions.csv", "coco_results.json"), ("pictures", "explained")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet runs
 
 
@@ -36,28 +38,33 @@ class PictureFile:
 @dataclass(frozen=True, slots=True)
 class Listing:
     """Pictures in the order of the arguments, folders in natural order; how many other files there were;
-    folders that cannot be listed, with the reason."""
+    folders that cannot be listed, with the reason; folders that earlier runs wrote."""
 
     pictures: list[PictureFile]
     others: int
     unlisted: list[tuple[str, str]]
+    earlier: list[str]
 
 
 def list_pictures(arguments: Sequence[Path]) -> Listing:
     """Every picture that is named, and every one below a folder that is named, each file once.
 
     In folders a file counts as a picture by its suffix, and hidden files are passed over; a file that is
-    named itself is always taken. Links that lead nowhere and pipes are among the pictures, so that whoever
-    reads them tells of them.
+    named itself is always taken. What an earlier run wrote (`is_written`) is passed over, unless it is named:
+    its drawn pictures are no new ones. Links that lead nowhere and pipes are among the pictures, so that
+    whoever reads them tells of them.
 
     Raises:
         ValueError: a path that does not exist, or no picture at all.
     """
     found: list[tuple[Path, PurePosixPath]] = []
     unlisted: list[tuple[str, str]] = []
+    earlier: list[str] = []
     seen: set[str] = set()
     others = 0
-    for argument, (path, inside) in ((each, pair) for each in arguments for pair in _walk(each, unlisted)):
+    for argument, (path, inside) in (
+        (each, pair) for each in arguments for pair in _walk(each, unlisted, earlier)
+    ):
         real = os.path.realpath(path) if os.path.exists(path) else os.path.abspath(path)
         if real in seen:
             continue
@@ -74,10 +81,11 @@ def list_pictures(arguments: Sequence[Path]) -> Listing:
     if not found:
         said = ", ".join(show(each) for each in arguments)
         why = "".join(f" {name} {reason}." for name, reason in unlisted)
+        why += "".join(f" {name} was passed over: an earlier run wrote it." for name in earlier)
         raise ValueError(f"no picture in {said}; known suffixes: {', '.join(sorted(PICTURE_SUFFIXES))}.{why}")
     claimed = {_fold(folder) for _, place in found for folder in place.parents}
     pictures = [PictureFile(path, _name(path), _claim(place, claimed)) for path, place in found]
-    return Listing(pictures, others, unlisted)
+    return Listing(pictures, others, unlisted, earlier)
 
 
 def choose_out(asked: Path | None) -> Path:
@@ -88,9 +96,12 @@ def choose_out(asked: Path | None) -> Path:
     """
     if asked is not None:
         if not is_free(asked):
+            what = (
+                "is there already and is not empty" if asked.is_dir() else "is there already and is no folder"
+            )
             raise ValueError(
-                f"--out {show(asked)} is there already and is not empty. Nothing was overwritten: name "
-                "another folder, or leave --out away."
+                f"--out {show(asked)} {what}. Nothing was overwritten: name another folder, or leave --out "
+                "away."
             )
         return asked
     number, out = 1, DEFAULT_OUT
@@ -105,15 +116,24 @@ def is_free(folder: Path) -> bool:
     return not os.path.lexists(folder) or (folder.is_dir() and not any(folder.iterdir()))
 
 
+def is_written(folder: Path) -> bool:
+    """Whether an earlier run wrote the folder: a table of ours, and drawn or explained pictures beside it."""
+    return any((folder / name).is_file() for name in TABLES) and any(
+        (folder / name).is_dir() for name in DRAWN
+    )
+
+
 def show(path: Path) -> str:
     """A path as text that every encoder takes, also where its bytes are no UTF-8."""
     return os.fsencode(path.as_posix()).decode("utf-8", "replace")
 
 
-def _walk(argument: Path, unlisted: list[tuple[str, str]]) -> Iterator[tuple[Path, PurePosixPath]]:
+def _walk(
+    argument: Path, unlisted: list[tuple[str, str]], earlier: list[str]
+) -> Iterator[tuple[Path, PurePosixPath]]:
     """(path, path inside the argument) of a file itself, or of every file below a folder, natural order.
 
-    Folders that cannot be listed are added to `unlisted`.
+    Folders that cannot be listed are added to `unlisted`, those that earlier runs wrote to `earlier`.
     """
     if argument.is_file():
         yield argument, PurePosixPath(argument.name)
@@ -133,6 +153,9 @@ def _walk(argument: Path, unlisted: list[tuple[str, str]]) -> Iterator[tuple[Pat
             continue
         seen.add(real)
         inner[:] = [name for name in inner if not is_junk(name)]
+        written = [name for name in inner if is_written(Path(place, name))]
+        earlier += [_name(Path(place, name)) for name in sorted(written, key=sort_naturally)]
+        inner[:] = [name for name in inner if name not in written]
         paths = (Path(place, name) for name in files if not is_junk(name))
         found += [path.relative_to(argument).as_posix() for path in paths]
     for name in sorted(found, key=sort_naturally):
