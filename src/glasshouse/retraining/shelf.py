@@ -100,8 +100,9 @@ def tracks(root: Path, dataset: str) -> Path | None:
     for keeper in keepers:
         if (root / keeper).is_file():
             return Path(keeper)
-    inside = next((path for path in (root / dataset).rglob("*.dvc") if path.is_file()), None)
-    if keepers and inside is not None:
+    below = (root / dataset).rglob("*.dvc") if keepers else iter(())  # beyond the project: not ours to judge
+    inside = next((path for path in below if path.is_file()), None)
+    if inside is not None:
         raise DataFault(
             f"{inside.relative_to(root)} lies in dataset.path ({dataset}), and no {keepers[0]} keeps the "
             "whole: new pictures would not be asked for. Give DVC a folder that is not there yet (`dvc "
