@@ -79,6 +79,33 @@ def test_what_dvc_cannot_pass_over_is_an_error(project: Path, capsys: pytest.Cap
     assert main(["unreadable"]) == 0  # DVC says so itself
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="file systems elsewhere take no other names")
+def test_names_that_are_no_text_are_told_and_lose_no_line(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """DVC stops at them, whatever .dvcignore says, and names none."""
+    for name, link in ((b"caf\xe9.jpg", False), (b"gar\xe7on.jpg", True)):
+        path = os.path.join(os.fsencode(project / "data/rose"), name)
+        os.symlink(b"nowhere", path) if link else Path(os.fsdecode(path)).touch()
+    assert main(["unreadable"]) == 1
+    said = capsys.readouterr().err
+    for name in (r"caf\udce9.jpg", r"gar\udce7on.jpg"):
+        assert rf"data/rose/{name} (its name is not UTF-8: rename it)" in said
+    assert "would stop there" in said
+    ignored = (project / ".dvcignore").read_text()
+    assert ignored.startswith(IGNORED) and "pipe.jpg" in ignored and "caf" not in ignored
+
+
+def test_a_path_that_leads_out_by_dots_is_outside(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    outside = project.parent / f"pictures of {project.name}"
+    outside.mkdir()
+    (outside / "bad.jpg").symlink_to("nowhere")
+    (project / "params.yaml").write_text(f"dataset: {{path: ../{outside.name}}}\n")
+    assert main(["unreadable"]) == 1
+    assert "DVC or `download` would stop there" in capsys.readouterr().err
+    assert (project / ".dvcignore").read_text() == IGNORED
+
+
 def test_reasons_come_from_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.jpg").write_bytes(b"")
     (tmp_path / "locked").mkdir()

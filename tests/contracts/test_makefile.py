@@ -159,3 +159,16 @@ def test_telemetry_is_off_in_make_and_in_the_package(clone: Path) -> None:
         assert f"export {switch} :=" in makefile and f'"{switch}":' in package
     config = (ROOT / ".dvc" / "config").read_text()
     assert "analytics = false" in config and "check_update = false" in config
+
+
+@pytest.mark.parametrize("status", [0, 2])
+def test_ci_says_pytests_closing_line_once_more_whatever_came_of_it(tmp_path: Path, status: int) -> None:
+    line = "== 3 failed, 4 passed in 2.00s =="
+    (tmp_path / "make").write_text(f"#!/bin/sh\n[ $1 = smoke ] || echo '{line}'\nexit {status}\n")
+    (tmp_path / "make").chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path}
+    done = subprocess.run(
+        [ROOT / ".ci/run"], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout.splitlines()) == (status, [line, line])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from glasshouse.retraining.change import Change, ChangeFault, write_commit, write_mark
+from glasshouse.retraining.change import Change, ChangeFault, list_uncommitted, write_commit, write_mark
 from glasshouse.retraining.programs import ProgramFailed
 from glasshouse.retraining.request import LONGEST_BODY, ask_to_merge, link_figures, read_request
 from glasshouse.tracking.commits import find_commit
@@ -37,6 +37,11 @@ def test_a_commit_is_made_once_and_moves_nothing(desk: Any) -> None:
     desk.git("branch", "x", commit)
     assert write_commit(desk.root, head, ["new.txt", "dvc.yaml"], "again", near="refs/heads/x") == commit
     assert desk.git("rev-parse", "HEAD") == head
+
+
+def test_a_renamed_file_is_two_names(desk: Any) -> None:
+    desk.git("mv", "dvc.yaml", "pipeline.old")
+    assert sorted(list_uncommitted(desk.root, ["dvc.yaml", "pipeline.old"])) == ["dvc.yaml", "pipeline.old"]
 
 
 def test_inputs_stand_in_a_commit_of_their_own_that_lineage_names(desk: Any, change: Change) -> None:

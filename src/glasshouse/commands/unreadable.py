@@ -28,9 +28,10 @@ def show(options: Namespace) -> int:
     from glasshouse.journal.pipeline import PARAMS, look_up, read_yaml
 
     root = Path.cwd()
-    place = root / str(look_up(read_yaml(root / PARAMS), "dataset.path"))
+    # Without `..`, by which a path outside would pass for one below the project.
+    place = Path(os.path.normpath(root / str(look_up(read_yaml(root / PARAMS), "dataset.path"))))
     found = dict(find_unreadable(place)) if place.exists() or place.is_symlink() else {}
-    inside = [path for path in found if path.is_relative_to(root) and path != place and not path.is_dir()]
+    inside = [path for path in found if may_ignore(path, root) and path != place and not path.is_dir()]
     write_ignored(root / IGNORED, [path.relative_to(root).as_posix() for path in inside])
     others = [path for path in found if path not in inside]
     for paths, advice in (
@@ -43,8 +44,23 @@ def show(options: Namespace) -> int:
     return int(bool(others))
 
 
+def may_ignore(path: Path, root: Path) -> bool:
+    """Whether .dvcignore can name a file: one below the project, whose name is text."""
+    return path.is_relative_to(root) and is_text(path)
+
+
+def is_text(path: Path) -> bool:
+    """Whether the path is UTF-8, as DVC and every table here want it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _shorten(path: Path, root: Path) -> str:
-    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+    name = (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+    return name.encode(errors="backslashreplace").decode()
 
 
 def find_unreadable(place: Path) -> Iterator[tuple[Path, str]]:
@@ -71,6 +87,8 @@ def find_unreadable(place: Path) -> Iterator[tuple[Path, str]]:
 
 def explain_unreadable(path: Path) -> str | None:
     """Why a file cannot be read, None where it can; nothing is read, so that no pipe is waited for."""
+    if not is_text(Path(path.name)):
+        return "its name is not UTF-8: rename it"
     if path.is_symlink() and not path.exists():
         return f"a link to {os.readlink(path)}, which leads nowhere"
     try:
@@ -89,7 +107,9 @@ def write_ignored(file: Path, names: list[str]) -> None:
     block = "\n" + "\n".join(lines) + "\n" if names else ""
     new = BLOCK.sub("", text) + block
     if new != text:
-        file.write_text(new, encoding="utf-8", newline="\n")
+        draft = file.with_name(f"{file.name}.draft")  # so that other lines cannot be lost
+        draft.write_text(new, encoding="utf-8", newline="\n")
+        draft.replace(file)
 
 
 def escape(name: str) -> str:

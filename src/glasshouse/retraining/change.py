@@ -183,7 +183,8 @@ def list_tracked(root: Path, folder: str) -> list[str]:
 
 def list_uncommitted(root: Path, paths: Iterable[str]) -> list[str]:
     """Which files at or below `paths` are not as in HEAD, new ones included."""
-    listed = ask(root, "git", "status", "--porcelain", "--untracked-files=all", "-z", "--", *paths)
+    how = ("--porcelain", "--untracked-files=all", "--no-renames", "-z")  # a renamed one would be two names
+    listed = ask(root, "git", "status", *how, "--", *paths)
     return [entry[3:] for entry in listed.split("\0") if len(entry) > 3]
 
 
