@@ -58,6 +58,7 @@ def test_light_commands_stay_light(project: Any, run_python: Run, command: str) 
         "except SystemExit: pass\n"
         "print(*sys.modules)"
     )
+    (project.root / "data/pictures").mkdir(parents=True)
     answer = run_python("-c", code, *command.split(), cwd=project.root)
     assert answer.stderr == ""
     assert not (HEAVY - {"pydantic", "numpy"}) & set(answer.stdout.splitlines()[-1].split())
@@ -137,6 +138,7 @@ def test_columns_are_aligned() -> None:
 
 
 def test_params_check_lists_every_fault(inside: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    (inside.root / "data/pictures").mkdir(parents=True)
     assert main(["params", "check"]) == 0
     assert "is sound" in capsys.readouterr().out
     inside.set("seed: 7", "seed: seven")

@@ -102,7 +102,8 @@ def test_a_classifier_takes_formats_that_may_name_classes(tmp_path: Path, form: 
         ("sliding, pool: flaten", None),  # a fault of its own
         ("localize", None),
         ("classify", None),
-        ("yolo_v1, grid: 7", None),
+        ("yolo_v1, grid: 7", "grid: 7"),
+        ("yolo_v1", None),
     ],
 )
 def test_weights_for_every_place_want_one_size(tmp_path: Path, head: str, option: str | None) -> None:
@@ -110,8 +111,8 @@ def test_weights_for_every_place_want_one_size(tmp_path: Path, head: str, option
     said = [fault.message for fault in check(path) if fault.key == "fine_tune.sizes_px"]
     assert said == (
         [
-            f"head {head.partition(',')[0]} with {option} has a weight for every place in pictures of one "
-            "size: set [], or choose another model.head.pool. Got [64, 128] instead."
+            f"head {head.partition(',')[0]} with {option} is made for pictures of one size: set [], or "
+            f"choose another model.head.{option.partition(':')[0]}. Got [64, 128] instead."
         ]
         if option
         else []
@@ -128,9 +129,18 @@ def test_sizes_below_the_smallest_side_of_the_network(tmp_path: Path) -> None:
     assert faults_of(choose(tmp_path, "classify", wanted | sizes)) == [
         (
             "fine_tune.sizes_px",
-            "each must be at least 75, the smallest side that inception_v3 takes. Got [128, 64] instead.",
+            "each side must be at least 75, the smallest that inception_v3 takes. Got [128, 64], which are "
+            "64 x 64 px (height x width) for pictures of this shape, instead.",
         )
     ]
+    # Of pictures of 160 x 96 px those of height 96 are 57.6 px wide, in whole strides 64.
+    tall = {
+        "height_px: 128": "height_px: 160",
+        "width_px: 128": "width_px: 96",
+        "sizes_px: []": "sizes_px: [96, 160]",
+    }
+    ((key, message),) = faults_of(choose(tmp_path, "classify", wanted | tall))
+    assert key == "fine_tune.sizes_px" and "which are 96 x 64 px" in message
     assert faults_of(choose(tmp_path, "classify", wanted | {"sizes_px: []": "sizes_px: [96]"})) == []
 
 

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from glasshouse.inputs.stream import Pictures, TrainingStream
+from glasshouse.params.sizes import fit_sizes
 from glasshouse.training.checkpoints import Checkpoint
-from glasshouse.training.sizes import fit_sizes, head_at
+from glasshouse.training.sizes import head_at
 
 from .runs import TUNE as SINGLE
 

@@ -140,3 +140,20 @@ def test_the_average_reaches_back_over_the_epochs_asked_for() -> None:
     assert average_momentum(2, 50) == pytest.approx(0.99)  # 1 - 1 / 100
     assert average_momentum(0, 50) == 0
     assert average_momentum(0.01, 50) == 0  # less than a step: the last weights
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_a_frozen_backbone_drops_nothing_out_in_training(frozen: bool) -> None:
+    """So the head learns on live features as on cached ones; Keras lets frozen layers of dropout draw."""
+    import keras
+
+    from glasshouse.models.network import freeze
+    from glasshouse.training.learner import Learner
+
+    network = build_tiny()
+    assert any(isinstance(layer, keras.layers.Dropout) for layer in network.backbone.layers)
+    freeze(network, None if frozen else "all")
+    learner = Learner(network.full, network)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.float32)
+    once, again = (learner(pixels, training=True) for _ in "12")
+    assert all(np.array_equal(once[name], again[name]) for name in once) == frozen

@@ -19,8 +19,8 @@ A `Head` may have two methods more. `scan(full, pixels) -> predictions` stands i
 in the network that people use, for a head that looks at a picture more than once. `count_lost(labels) ->
 (B,)` says how many objects of each picture its targets have no place for. `one_object = True`, there and in
 `Params`, says that a picture has one target, its class or its largest object: mosaics, which change what that
-is, are left out, mixtures and pasted objects refused. `one_size` of `Params` names the options by which its
-weights depend on the size of the pictures: then it learns at that size alone.
+is, are left out, mixtures and pasted objects refused. `one_size` of `Params` names the options, and the
+values of them, by which it is made for pictures of one size: then it learns at that size alone.
 """
 
 from __future__ import annotations

@@ -14,9 +14,9 @@ from unicodedata import normalize
 from glasshouse.params.document import Document
 from glasshouse.params.faults import Fault, show
 from glasshouse.params.parts import builtin_weights_path
+from glasshouse.params.sizes import STRIDE, fit_sizes
 from glasshouse.params.strict import Strict
 
-COARSEST_STRIDE = 32  # of the levels that necks and detectors stand on
 LABELS_ONLY = ("class_folders", "npy")  # formats without boxes
 BOXES_ONLY = ("voc", "coco", "yolo", "via")  # formats that give a picture no class of its own
 WRITTEN = ("data/raw", "data/split.parquet", "data/prepared", "models", "reports", "exports")  # by the stages
@@ -80,7 +80,8 @@ def _rules_of(around: Surroundings, values: dict[str, Any]) -> list[Rule]:
         rules += _rules_of_training(head, values["model"]["head"])
     if backbone is not None:
         smallest = smallest_side(backbone, values["model"]["backbone"])
-        rules.append((("fine_tune.sizes_px", "model.backbone.name"), partial(_check_sizes, smallest)))
+        sides = ("fine_tune.sizes_px", "preprocess.height_px", "preprocess.width_px", "model.backbone.name")
+        rules.append((sides, partial(_check_sizes, smallest)))
     for side in ("preprocess.height_px", "preprocess.width_px"):
         if backbone is not None:
             rules.append(((side, "model.backbone.name"), partial(_check_side, smallest)))
@@ -97,14 +98,15 @@ def _rules_of_training(head: type[Strict], options: dict[str, Any]) -> Iterator[
     """What the head, with these options of it, cannot be trained by.
 
     Its Params may say that it learns one thing a picture, a class or an object: `one_object: ClassVar[bool] =
-    True`; and which options give it a weight for every place in the picture: `one_size: ClassVar[dict[str,
-    str]] = {"pool": "flatten"}`.
+    True`; and with which values of its options it is made for pictures of one size, as by a weight for every
+    place in them: `one_size: ClassVar[dict[str, Collection[Any]]] = {"pool": ("flatten",)}`.
     """
     if getattr(head, "one_object", False):
         for key, what in (("copy_paste", "pasted objects"), ("mix_up", "mixtures")):
             yield (f"augment.{key}", "model.head.name"), partial(_refuse_laid_over, what)
-    for name, value in getattr(head, "one_size", {}).items():
-        if options.get(name, head.model_fields[name].default) == value:
+    for name, values in getattr(head, "one_size", {}).items():
+        value = options.get(name, head.model_fields[name].default)
+        if value in values:
             keys = ("fine_tune.sizes_px", "preprocess.height_px", "model.head.name")
             yield keys, partial(_refuse_sizes, name, value)
 
@@ -267,19 +269,24 @@ def _check_side(smallest: int, side_px: int, name: str) -> Message:
     return f"must be at least {smallest}, the smallest side that {name} takes. Got {side_px} instead."
 
 
-def _check_sizes(smallest: int, heights_px: list[int], name: str) -> Message:
-    if all(height_px >= smallest for height_px in heights_px):
+def _check_sizes(smallest: int, heights_px: list[int], height_px: int, width_px: int, name: str) -> Message:
+    small = [size for size in fit_sizes(heights_px, (height_px, width_px)) if min(size) < smallest]
+    if not small:
         return None
-    return f"each must be at least {smallest}, the smallest side that {name} takes. Got {heights_px} instead."
+    shown = ", ".join(f"{height} x {width}" for height, width in small)
+    return (
+        f"each side must be at least {smallest}, the smallest that {name} takes. Got {heights_px}, which are "
+        f"{shown} px (height x width) for pictures of this shape, instead."
+    )
 
 
 def _check_cells(head: type[Strict], side_px: int, neck: str, name: str) -> Message:
     """A head that pools what the backbone gives takes any side, as LeNet's 28 px and AlexNet's 227."""
-    if side_px % COARSEST_STRIDE == 0 or (neck == "none" and not needs_pyramid(head)):
+    if side_px % STRIDE == 0 or (neck == "none" and not needs_pyramid(head)):
         return None
     standing = f"neck {neck}" if neck != "none" else f"head {name}"
     return (
-        f"must be a multiple of {COARSEST_STRIDE}: {standing} stands on maps of exactly 1/8, 1/16 and 1/32 "
+        f"must be a multiple of {STRIDE}: {standing} stands on maps of exactly 1/8, 1/16 and 1/32 "
         f"of the picture's sides. Got {side_px} instead."
     )
 
@@ -309,12 +316,12 @@ def _refuse_laid_over(what: str, probability: float, head: str) -> Message:
     )
 
 
-def _refuse_sizes(option: str, value: str, heights_px: list[int], height_px: int, head: str) -> Message:
+def _refuse_sizes(option: str, value: Any, heights_px: list[int], height_px: int, head: str) -> Message:
     if all(each == height_px for each in heights_px):
         return None
     return (
-        f"head {head} with {option}: {value} has a weight for every place in pictures of one size: set [], "
-        f"or choose another model.head.{option}. Got {heights_px} instead."
+        f"head {head} with {option}: {value} is made for pictures of one size: set [], or choose another "
+        f"model.head.{option}. Got {heights_px} instead."
     )
 
 

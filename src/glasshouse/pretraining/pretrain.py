@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glasshouse.inputs.stream import Pictures, TrainingStream
+from glasshouse.journal.digests import Digests
 from glasshouse.models.catalog import find_part
 from glasshouse.params import Augment, Model, builtin_weights_path
 from glasshouse.pictures.decode import decode_picture
@@ -41,6 +42,7 @@ AUGMENT = Augment(
 )
 BATCH, PEAK_RATE, WEIGHT_DECAY = 16, 2e-3, 0.05
 CHECKPOINT = Path(".glasshouse/checkpoints/pretrain.npz")
+SOURCES = Path(__file__).parents[1]
 
 
 class ArrayPixels:
@@ -115,7 +117,9 @@ def pretrain(
         weight_decay=WEIGHT_DECAY,
         ema_momentum=average_momentum(0.5, steps),
     )
-    checkpoint = Checkpoint(CHECKPOINT, json.dumps([backbone, pictures, size_px, epochs, seed]))
+    # All of the package: drawing, augmentation, network, training.
+    code = Digests(SOURCES.parent).digest(SOURCES.name)
+    checkpoint = Checkpoint(CHECKPOINT, json.dumps([backbone, pictures, size_px, epochs, seed, code]))
     history = fit(
         Learner(network.full, network), optimizer, stream, steps=steps, epochs=epochs, checkpoint=checkpoint
     )

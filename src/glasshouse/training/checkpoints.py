@@ -6,10 +6,15 @@ import io
 import json
 import os
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+# What NumPy and zipfile raise of a file that is cut short, or whose bits have changed (one of
+# them says that a password is wanted, which is a RuntimeError).
+DAMAGES = (ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 class Checkpoint:
@@ -44,12 +49,13 @@ class Checkpoint:
             is of another training.
         """
         try:
-            data = np.load(io.BytesIO(self.path.read_bytes()), allow_pickle=False)
-            note = json.loads(data["note"].tobytes())
-        except (FileNotFoundError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            # Arrays are read from the file one by one, so all of them before the first variable changes.
+            data = dict(np.load(io.BytesIO(self.path.read_bytes()), allow_pickle=False))
+            note = json.loads(data.pop("note").tobytes())
+        except (FileNotFoundError, *DAMAGES):
             return []
         variables = _variables(learner)
-        if note["key"] != self.key or len(data.files) != len(variables) + 1:
+        if note["key"] != self.key or len(data) != len(variables):
             return []
         for i, variable in enumerate(variables):
             variable.assign(data[f"v{i}"])

@@ -10,12 +10,13 @@ from glasshouse.inputs.stream import Pictures, TrainingStream, may_compose
 from glasshouse.models.contracts import Head
 from glasshouse.models.network import Network, freeze
 from glasshouse.params import Augment, FineTune
+from glasshouse.params.sizes import Size, fit_sizes
 from glasshouse.training.checkpoints import Checkpoint
 from glasshouse.training.fit import Row, fit
 from glasshouse.training.learner import Learner
 from glasshouse.training.memory import warn_of_memory
 from glasshouse.training.optimizer import build_optimizer
-from glasshouse.training.sizes import Size, fit_sizes, head_at
+from glasshouse.training.sizes import head_at
 
 
 def fine_tune(

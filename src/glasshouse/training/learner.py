@@ -11,8 +11,8 @@ from keras import ops
 
 from glasshouse.models.contracts import Head, Tensors
 from glasshouse.models.network import Network
+from glasshouse.params.sizes import Size
 from glasshouse.training.batch_norm import fuse_batch_norms
-from glasshouse.training.sizes import Size
 
 
 class Learner(keras.Model):
@@ -36,8 +36,16 @@ class Learner(keras.Model):
         fuse_batch_norms(model)
         self.terms = {name: keras.metrics.Mean(name=f"loss_{name}") for name in network.head.terms}
 
+    @property
+    def is_backbone_frozen(self) -> bool:
+        """Whether no layer of the backbone learns, so that it gives what it will give in use."""
+        return not self.network.backbone.trainable_weights
+
     def call(self, x: Any, training: bool = False) -> Any:
         """Raw outputs."""
+        if not self.heads and self.model is self.network.full and self.is_backbone_frozen:
+            # Keras lets a frozen layer drop values out all the same, as those of EfficientNet do.
+            return self.network.top(self.network.backbone(x, training=False), training=training)
         if not self.heads:
             return self.model(x, training=training)
         # Calling the models themselves would ask for their own input size; their layers take any.

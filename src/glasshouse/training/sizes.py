@@ -5,22 +5,9 @@ After Redmon and Farhadi, "YOLO9000", arXiv:1612.08242, section 2 ("Multi-Scale 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from glasshouse.models.contracts import Head
 from glasshouse.models.network import Network
-
-STRIDE = 32  # of the coarsest level: sides are multiples of it
-
-Size = tuple[int, int]  # (height, width) px
-
-
-def fit_sizes(heights_px: Sequence[int], size: Size) -> list[Size]:
-    """Sizes of these heights, each once, of the shape of `size` as nearly as whole strides allow."""
-    height, width = size
-    return [
-        (each, max(round(each * width / height / STRIDE), 1) * STRIDE) for each in dict.fromkeys(heights_px)
-    ]
+from glasshouse.params.sizes import Size
 
 
 def head_at(network: Network, size: Size) -> Head:

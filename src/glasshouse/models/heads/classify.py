@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Collection
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -20,7 +21,7 @@ class Params(Strict):
     neck: ClassVar[str] = "either"
     fine_tuning: ClassVar[FineTuning] = FineTuning(epochs=20, learning_rate=1.0e-3)
     one_object: ClassVar[bool] = True
-    one_size: ClassVar[dict[str, str]] = {"pool": "flatten"}
+    one_size: ClassVar[dict[str, Collection[Any]]] = {"pool": ("flatten",)}
 
     name: Literal["classify"]
     pool: Pool = "average"

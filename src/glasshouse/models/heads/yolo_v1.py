@@ -6,6 +6,7 @@ linear outputs. Unlike there, a cell can hold two objects: they share its class 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -29,6 +30,7 @@ class Params(Strict):
     task: ClassVar[str] = "detect"
     neck: ClassVar[str] = "either"
     fine_tuning: ClassVar[FineTuning] = FineTuning(epochs=16, learning_rate=2.0e-3)
+    one_size: ClassVar[dict[str, Collection[Any]]] = {"grid": range(1, 65)}  # pooling wants to know the size
 
     name: Literal["yolo_v1"]
     level: Literal["p3", "p4", "p5"] = "p4"  # the neck's level that the grid stands on: stride 8, 16 or 32

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -30,7 +31,7 @@ class OneBoxOptions(Strict):
     """The parameters that heads of one box share. Weights are of the terms of the loss."""
 
     one_object: ClassVar[bool] = True
-    one_size: ClassVar[dict[str, str]] = {"pool": "flatten"}
+    one_size: ClassVar[dict[str, Collection[Any]]] = {"pool": ("flatten",)}
 
     pool: Pool = "average"
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)  # share of the pooled features
