@@ -14,6 +14,7 @@ from glasshouse.inputs.augment import (
     GREY,
     Plan,
     draw_colours,
+    draw_mixture,
     draw_plan,
 )
 from glasshouse.inputs.moving import MIN_VISIBLE, find_seen, move_boxes
@@ -78,6 +79,14 @@ def test_a_flip_mirrors_about_the_middle_of_the_width() -> None:
 def test_a_zoom_keeps_the_centre() -> None:
     boxes, _ = move(plan_of(scale=(0.5, 0.5)), [[54, 38, 74, 58]])  # 20 px about the centre (64, 48)
     assert boxes[0, 0] == pytest.approx([59, 43, 69, 53])
+
+
+def test_a_shift_is_a_share_of_the_width_across_and_of_the_height_down() -> None:
+    plan = plan_of(6, 200, (96, 160), translate=0.25)
+    # Within 0.25 * 160 = 40 px and 0.25 * 96 = 24 px to both sides, and nearly so far.
+    low, high = plan.shift_xy_px.min(axis=0), plan.shift_xy_px.max(axis=0)
+    assert (high <= [40, 24]).all() and (high > [36, 21.6]).all()
+    assert (low >= [-40, -24]).all() and (low < [-36, -21.6]).all()
 
 
 @pytest.mark.parametrize(("shift", "kept"), [(14.0, True), (16.0, False)])
@@ -179,6 +188,16 @@ def test_a_mixture_has_the_objects_of_both() -> None:
     levels = see(plan, pictures)[:, 50, 60, 0]
     share = plan.share.astype(float)
     assert levels == pytest.approx(20 * (share * np.arange(4) + (1 - share) * plan.partner), abs=0.01)
+
+
+def test_the_picture_of_the_row_stays_the_main_one_of_a_mixture() -> None:
+    partner, share = draw_mixture(np.random.default_rng(0), 1000, 1.0)
+    mixed = share[partner != np.arange(1000)]
+    assert len(mixed) > 900 and mixed.min() >= 0.5 and mixed.max() < 1
+    # 1/2 and the mean deviation of Beta(8, 8) from it, 2 * 8**16 / (B(8, 8) * 16**17) = 0.0982, with
+    # B(8, 8) = 7! 7! / 15! = 1 / 51480.
+    assert mixed.mean() == pytest.approx(0.5982, abs=0.008)
+    assert (share[partner == np.arange(1000)] == 1).all()  # with itself there is no mixture
 
 
 def test_a_crop_fills_the_picture_and_keeps_enough() -> None:
