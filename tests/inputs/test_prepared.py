@@ -125,6 +125,18 @@ def test_objects_are_moved_cut_dropped_and_counted(
     assert open_prepared(tmp_path / "prepared", "valid").objects.empty
 
 
+def test_an_object_is_labelled_while_a_quarter_of_its_box_is_left(tmp_path: Path) -> None:
+    # 20 px wide, seen from x 50: 6 columns (30 %), 5 (25 %) and 4 (20 %) are left.
+    things = [ObjectLabel("rose", (x, 0, x + 20, 20), False) for x in (36, 35, 34)]
+    write_raw(Listed([Example("1.png", encode(paint(1)), None, tuple(things))]), tmp_path / "raw")
+    split = build_frame([(1, "train", 1, 1.0)], "split")
+    written = write_prepared(tmp_path / "raw", split, size("crop"), tmp_path / "prepared")
+    assert (written.objects, written.dropped_objects) == (2, 1)
+    objects = open_prepared(tmp_path / "prepared", "train").objects
+    assert objects["object_id"].tolist() == [1, 2]
+    assert objects[BOX_COLUMNS].to_numpy().tolist() == [[0, 0, 3, 10], [0, 0, 2.5, 10]]
+
+
 def test_letterboxed_objects_are_cut_at_their_picture_not_at_the_padding(
     raw_folder: Path, split_table: pd.DataFrame, tmp_path: Path
 ) -> None:
