@@ -44,6 +44,18 @@ def test_what_happened_is_told_for_each_picture() -> None:
     assert first.badness > second.badness > 0
 
 
+def test_of_as_many_mistakes_the_surest_one_decides() -> None:
+    objects = Objects(np.zeros(0, int), np.zeros(0, int), np.zeros((0, 4)), np.zeros(0, dtype=bool))
+    boxes = np.tile([[10.0, 10, 20, 20], [60, 60, 20, 20]], (2, 1))
+    scores = np.array([0.6, 0.5, 0.9, 0.3])
+    detections = Detections(np.array([4, 4, 9, 9]), np.ones(4, int), scores, boxes)
+    shown = CocoArrays(objects, detections, np.array([4, 9]), {1: "rose"})
+    cases = detection_cases(IMAGES, shown, pair_boxes(objects, detections))
+    # Two boxes too many in each, and half the score of the surest: 0.6 / 2 and 0.9 / 2.
+    assert [case.badness for case in cases] == pytest.approx([2.3, 2.45])
+    assert [case.image_id for case in choose_cases(cases, 4)[0]] == [9, 4]
+
+
 def test_classified_pictures_are_worst_where_the_truth_got_least() -> None:
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2]])
     right, wrong = classification_cases(IMAGES, np.array([0, 1]), probabilities, ["rose", "tulip"])

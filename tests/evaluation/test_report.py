@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 from dvc.utils import errored_revisions
 
-from glasshouse.evaluation.page import gain_words
+from glasshouse.evaluation.page import class_outcomes, found_words, gain_words
 from glasshouse.evaluation.report import write_report
-from glasshouse.evaluation.results import SplitTables, evaluate_split
+from glasshouse.evaluation.results import SplitResult, SplitTables, evaluate_split
 
 Tables = Callable[..., SplitTables]
 HISTORIES = {
@@ -287,6 +287,28 @@ def test_a_model_that_finds_nothing_still_gets_its_report(tables: Tables, tmp_pa
     assert "0 of" in page
     kinds = re.findall(r"<tr><th>(\w+)</th>.*?(\d+)</td>.*?>([^<>]*)</td>", page[page.index("if mended") :])
     assert kinds[0] == ("missed", str(metrics["test"]["ground_truth"]), "+0.000")
+
+
+def test_outcomes_are_counted_by_class_and_told_in_the_verdict(tables: Tables, classified: Tables) -> None:
+    def outcomes_of(result: SplitResult) -> list[list[int]]:
+        keys = ("found", "confused", "missed", "false")
+        return [[outcome[key] for key in keys] for outcome in class_outcomes(result)]
+
+    settings: dict[str, Any] = {"gallery_score": 0.3, "bootstrap_rounds": 0, "seed": 0}
+    # (actual, predicted) of rose 0, tulip 1, daisy 2, background 3.
+    pairs = np.array(
+        [(0, 0), (0, 0), (0, 1), (0, 3), (1, 1), (1, 3), (1, 3), (2, 0)] + [(3, 0)] * 3 + [(3, 2)]
+    )
+    detected = evaluate_split("detect", tables(1), **settings)
+    detected = replace(detected, actual=pairs[:, 0], predicted=pairs[:, 1])
+    assert outcomes_of(detected) == [[2, 1, 1, 3], [1, 0, 2, 0], [0, 1, 0, 1]]
+    assert found_words(detected, "detect") == (
+        "3 of 8 objects found, 2 taken for another class, 3 missed, 4 boxes too many"
+    )
+    answered = evaluate_split("classify", classified(1), **settings)
+    answered = replace(answered, actual=np.array([0, 0, 1, 2]), predicted=np.array([0, 1, 1, 0]))
+    assert outcomes_of(answered) == [[1, 1, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0]]
+    assert found_words(answered, "classify") == "2 of 4 pictures right, 2 taken for another class"
 
 
 def test_a_gain_has_one_sign_or_is_a_dash() -> None:
