@@ -136,8 +136,47 @@ def test_every_object_gets_at_most_top_k_points_and_a_point_one_object(head: Hea
         assert target_scores[0, mine].max() == pytest.approx(overlap[number, mine].max(), rel=1e-4)
 
 
+def test_an_object_gets_its_ten_best_points_if_nothing_else_is_said() -> None:
+    places = np.arange(1, 17)  # all of them inside the object; each predicts its left half, so IoU 0.5
+    centres = np.stack([places, places], axis=1).astype(np.float32)
+    boxes = np.tile(np.array([0, 0, 10, 20], np.float32), (1, 16, 1))
+    scores = ((places / 16) ** 2).astype(np.float32)[None, :, None]
+    target_boxes, target_scores, owner = (
+        np.asarray(value)
+        for value in assign(
+            scores,
+            boxes,
+            centres,
+            np.array([[[0, 0, 20, 20]]], np.float32),
+            np.ones((1, 1, 1), np.float32),
+            reach_px=4.8,
+        )
+    )
+    # Alignment (k / 16)^(2 * 0.5) * 0.5^6, so the ten best are k = 7 .. 16. The best is asked for its IoU,
+    # the others for as much less as they are aligned less: 0.5 * k / 16.
+    wanted = np.where(places >= 7, places / 32, 0.0)
+    assert owner[0].tolist() == [-1] * 6 + [0] * 10
+    assert target_scores[0, :, 0] == pytest.approx(wanted, abs=1e-5)
+    assert (target_boxes[0, 6:] == [0, 0, 20, 20]).all()
+
+
 def loss_of(head: Head, raw: dict[str, Any], labels: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: np.asarray(value) for name, value in head.loss(head.encode(labels), raw).items()}
+
+
+def test_the_loss_of_one_object_with_one_point(head: Head) -> None:
+    # Cell 27 of the finest level, row 3 and column 3, is the only one whose centre, (28, 28), lies nearer
+    # than REACH * 8 = 4.8 px to the object's, (30, 30). Log distances 0 give it the box (20, 20, 36, 36).
+    logits = np.zeros((1, POINTS, 3), np.float32)
+    logits[0, 27, 1] = 2.0
+    raw = {"distances": np.zeros((1, POINTS, 4), np.float32), "logits": logits}
+    loss = loss_of(head, raw, truth([[26, 26, 34, 34]], [1]))
+    # IoU 8^2 / 16^2 = 0.25, what the point is asked for and its weight; the sum of weights counts as 1.
+    # CIoU 0.25 - (2^2 + 2^2) / (16^2 + 16^2) = 0.234375, both being squares; 7.5 * 0.765625 * 0.25.
+    assert loss["box"] == pytest.approx([1.435547], abs=1e-4)
+    # 84 * 3 - 1 scores of 0.5 cost log 2 each; the one of logit 2, asked for 0.25, costs
+    # 2 - 2 * 0.25 + log(1 + exp(-2)) = 1.626928: 0.5 * (251 * 0.693147 + 1.626928).
+    assert loss["class"] == pytest.approx([87.803435], abs=1e-3)
 
 
 def test_the_loss_of_a_perfect_answer_is_near_nothing(head: Head) -> None:
