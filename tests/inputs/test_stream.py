@@ -159,6 +159,22 @@ def test_mosaics_take_their_partners_by_weight_too() -> None:
     assert share == pytest.approx(0.5, abs=0.07)  # 9 of 18; even it would be 0.1
 
 
+def test_partners_by_weight_come_from_the_order_of_their_own_pass() -> None:
+    weights = np.array([1.0] * 9 + [9.0])  # in every order the last and about half of the others
+    ranges = SimpleNamespace(**vars(AUGMENT) | {"mosaic": 1.0})
+    numbered = np.broadcast_to(np.arange(10, dtype=np.uint8)[:, None, None, None], (10, 32, 32, 3))
+    drawn = replace(pictures(), weights=weights, pixels=Pixels(numbered))
+    # An epoch of three passes of two batches; eight passes.
+    batches = TrainingStream(drawn, 4, 1, ranges, lambda epoch: True, lambda labels: labels, 114, passes=3)
+    rows = np.stack([tiles[:, 0, 0, 0] for tiles in take_tiles(batches, range(16))]).reshape(8, 8, 4)
+    orders = [set(draw_epoch(10, 1, number, weights).tolist()) for number in range(8)]
+    partners = [set(of_pass[:, 1:].ravel().tolist()) for of_pass in rows]
+    assert all(found <= order for found, order in zip(partners, orders, strict=True))
+    assert max(map(len, partners)) < 10 and set.union(*partners) == set(range(10))
+    again = np.stack([tiles[:, 0, 0, 0] for tiles in take_tiles(batches, range(16))])
+    assert again.ravel().tolist() == rows.ravel().tolist()
+
+
 def test_weighted_batches_are_a_function_of_the_step() -> None:
     weights = np.linspace(1.0, 3.0, 10)
     whole = [digest(batch) for batch in draw(weights, range(6))]
