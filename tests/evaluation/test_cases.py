@@ -3,7 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
+from glasshouse.evaluation import gallery
 from glasshouse.evaluation.cases import Case, Kind, Mark, choose_cases, classification_cases, detection_cases
 from glasshouse.evaluation.coco_files import CocoArrays
 from glasshouse.evaluation.gallery import COLOURS, contact_sheet, draw_case, jpeg_bytes, shorten
@@ -137,6 +139,27 @@ def test_pictures_of_any_size_are_drawn(size: tuple[int, int]) -> None:
     assert min(drawn[0].size) >= 1
     sheet = contact_sheet(drawn, columns=6)
     assert sheet.size == (2 * max(drawn[0].size), max(drawn[0].size))
+
+
+def test_a_sheet_too_high_for_jpeg_becomes_a_square() -> None:
+    dots = [Image.new("RGB", (1, 1), (200, 0, 0))] * (6 * 65_500)
+    assert contact_sheet(dots).size == (6, 65_500)  # the highest there is, as ever
+    higher = contact_sheet([*dots, dots[0]])
+    assert higher.size == (627, 627)  # 626 * 626 = 391,876 places are too few for 393,001 pictures
+    assert jpeg_bytes(higher).startswith(b"\xff\xd8")
+
+
+def test_what_a_square_sheet_has_no_room_for_is_drawn_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gallery, "JPEG_SIDE_PX", 100)
+    monkeypatch.setattr(gallery, "SQUARE_SIDE_PX", 60)
+    images = [Image.new("RGB", (30, 10), (200, 0, 0))] * 10
+    sheet = np.asarray(contact_sheet(images, columns=2))  # 5 rows of 30 px each would be 150 px high
+    assert sheet.shape == (45, 60, 3)  # places of 60 / 4 = 15 px, 4 a row; pictures of 15 * 5 px
+    red = (sheet == (200, 0, 0)).all(axis=2)
+    assert red[5:10].all() and red.sum() == 10 * 15 * 5
+    assert images[0].size == (30, 10)
+    assert contact_sheet(images[:1] * 2, columns=2).size == (60, 30)
+    assert contact_sheet([Image.new("RGB", (200, 1))]).size == (60, 60)  # too wide all by itself
 
 
 def test_an_empty_sheet_is_still_a_picture() -> None:

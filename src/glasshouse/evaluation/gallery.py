@@ -22,6 +22,8 @@ DASH_PX = 5
 FONT_SHARE = 30  # height of the words: this part of the long side
 LEAST_FONT_PX = 10
 PAD_PX = 3  # beside the words
+JPEG_SIDE_PX = 65_500  # libjpeg writes no longer side
+SQUARE_SIDE_PX = 13_000  # of a sheet of very many pictures: 169 million pixels, and Pillow opens 178
 Area = tuple[int, int, int, int]  # left, top, right, bottom in whole pixels of the canvas, all included
 COLOURS: dict[Kind, tuple[int, int, int]] = {
     "right": (64, 156, 255),
@@ -151,12 +153,30 @@ def data_uri(image: Image.Image) -> str:
 
 
 def contact_sheet(images: Sequence[Image.Image], columns: int = 6) -> Image.Image:
-    """All images on one sheet, row by row, each in a square cell as large as the longest side."""
+    """All images on one sheet, row by row, each in a square cell as large as the longest side.
+
+    Where JPEG could not hold that, the sheet is as wide as high, and larger images than it has room for are
+    reduced.
+    """
     cell = max((max(image.size) for image in images), default=1)
     columns = max(min(columns, len(images)), 1)
     rows = max(-(-len(images) // columns), 1)
+    if max(columns, rows) * cell > JPEG_SIDE_PX:
+        columns = math.isqrt(len(images) - 1) + 1
+        rows = -(-len(images) // columns)
+        cell = max(min(cell, SQUARE_SIDE_PX // columns), 1)
     sheet = Image.new("RGB", (columns * cell, rows * cell), (32, 32, 32))
     for place, image in enumerate(images):
         left, top = place % columns * cell, place // columns * cell
-        sheet.paste(image, (left + (cell - image.width) // 2, top + (cell - image.height) // 2))
+        shown = _reduce(image, cell)
+        sheet.paste(shown, (left + (cell - shown.width) // 2, top + (cell - shown.height) // 2))
     return sheet
+
+
+def _reduce(image: Image.Image, side_px: int) -> Image.Image:
+    """The image itself where no side is longer, else a smaller copy."""
+    if max(image.size) <= side_px:
+        return image
+    reduced = image.copy()
+    reduced.thumbnail((side_px, side_px))
+    return reduced
