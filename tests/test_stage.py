@@ -91,6 +91,7 @@ EXPECTED = {
         "download: epoch 3: loss must be a finite number",
     ),
     "a file that is missing": ("open('data/nothing')", "download: data/nothing: No such file or directory."),
+    "a folder where a file should be": ("open('.', 'w')", "download: .: Is a directory."),
     "a full disk": ("raise OSError(28, 'No space left', 'data/x')", "the disk is full while writing data/x"),
 }
 

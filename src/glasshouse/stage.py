@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 LIVE_STAGES = ("train_head", "fine_tune")  # those with epochs
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SURROUNDINGS = (
-    *(*FULL, errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG),
+    *(*FULL, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EMFILE),
 )
 

@@ -75,6 +75,31 @@ def test_mosaics_that_the_head_does_without_are_said(project: Path, capsys: Any)
     assert Path("a.jpg").read_bytes() == Path("b.jpg").read_bytes()
 
 
+def test_pictures_of_another_size_than_params_yaml_says_are_refused(project: Path, capsys: Any) -> None:
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("height_px: 64", "height_px: 96"))
+    assert main(["preview"]) == 1
+    told = "data/prepared holds pictures of 64 x 64 px, preprocess in params.yaml says 96 x 64"
+    assert told in (errors := capsys.readouterr().err) and "run `dvc repro preprocess`" in errors
+    assert not Path("reports/preview.jpg").exists()
+
+
+@pytest.mark.parametrize("lost", ["categories.parquet", "train/images.parquet", "train"])
+def test_what_is_prepared_in_part_is_named(project: Path, lost: str, capsys: Any) -> None:
+    Path("data/prepared", lost).rename("lost")
+    assert main(["preview"]) == 1
+    errors = capsys.readouterr().err
+    assert f"data/prepared/{lost}" in errors and "run `dvc repro preprocess`" in errors
+
+
+def test_a_folder_is_no_place_for_the_sheet(project: Path, capsys: Any) -> None:
+    Path("reports").mkdir()
+    assert main(["preview", "--out", "reports"]) == 1
+    assert "--out reports is a folder: name a file, such as reports/preview.jpg" in capsys.readouterr().err
+    assert main(["preview", "--out", "params.yaml/preview.jpg"]) == 1
+    assert "params.yaml is a file, and must be a folder" in capsys.readouterr().err
+
+
 def test_nothing_is_prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text(PARAMS.read_text())

@@ -14,28 +14,52 @@ if TYPE_CHECKING:
 
 PREPARED = Path("data/prepared")
 COLUMNS = 6
+FILE = "preview.jpg"
 
 
 def show(options: Namespace) -> int:
     """Write a contact sheet of the first batches of the coming training, augmented as params.yaml says.
 
     Raises:
-        ValueError: the pictures are not prepared yet.
+        ValueError: the pictures are not prepared yet, or not at the size that params.yaml says; `--out` is a
+            folder, or lies in a file.
     """
     from glasshouse.evaluation.gallery import contact_sheet, jpeg_bytes
-    from glasshouse.inputs.prepared import open_prepared
     from glasshouse.params import read_params
 
     params = read_params()
-    if not PREPARED.is_dir():
-        raise ValueError(f"{PREPARED} is missing: run `dvc repro preprocess`.")
-    train = open_prepared(PREPARED, "train")
+    if options.out.is_dir():
+        raise ValueError(f"--out {options.out} is a folder: name a file, such as {options.out / FILE}.")
+    if options.out.parent.is_file():
+        raise ValueError(f"--out {options.out}: {options.out.parent} is a file, and must be a folder.")
+    train = open_train(params)
     names = [str(name) for name in train.categories["name"]]
     images = [draw(*seen, names) for seen in see(params, train, options.pictures, options.composed)]
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_bytes(jpeg_bytes(contact_sheet(images, COLUMNS)))
     print(f"{options.out} written: {len(images)} pictures of the training split")
     return 0
+
+
+def open_train(params: Any) -> Any:
+    """The prepared training split.
+
+    Raises:
+        ValueError: it is missing, or in part; its pictures have another size than params.yaml says.
+    """
+    from glasshouse.inputs.prepared import open_prepared
+
+    try:
+        train = open_prepared(PREPARED, "train")
+    except FileNotFoundError as error:
+        raise ValueError(f"There are no prepared pictures ({error}): run `dvc repro preprocess`.") from error
+    found, wanted = train.pixels.shape[1:3], (params.preprocess.height_px, params.preprocess.width_px)
+    if found != wanted:
+        raise ValueError(
+            f"{PREPARED} holds pictures of {found[0]} x {found[1]} px, preprocess in params.yaml says "
+            f"{wanted[0]} x {wanted[1]} (height x width): run `dvc repro preprocess`."
+        )
+    return train
 
 
 def see(params: Any, train: Any, count: int, composed: bool) -> list[tuple[NDArray[np.uint8], Any, Any]]:
