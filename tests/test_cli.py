@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 from glasshouse.cli import main
+from glasshouse.commands import doctor
 from glasshouse.commands.architectures import read_first_sentence
 from glasshouse.commands.times import align, draw_table
 from glasshouse.journal.journal import read_executions
@@ -216,6 +219,60 @@ def test_doctor_tells_the_number_of_threads(
         main(["doctor"])
         (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("ok  threads")]
         assert told in line
+
+
+SICK = {
+    "hangs": ("exec sleep 20", "did not answer in 0.2 s"),
+    "fails": ("echo NVIDIA-SMI has failed; exit 9", "nvidia-smi failed: NVIDIA-SMI has failed"),
+    "says nothing": ("exit 9", "nvidia-smi failed: status 9"),
+}
+
+
+@pytest.mark.parametrize(("script", "told"), SICK.values(), ids=list(SICK))
+def test_doctor_tells_of_a_sick_driver(
+    inside: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], script: str, told: str
+) -> None:
+    inside.write("bin/nvidia-smi", f"#!/bin/sh\n{script}\n")
+    (inside.root / "bin/nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{inside.root / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(doctor, "DRIVER_SECONDS", 0.2)
+    assert main(["doctor"]) == 1
+    assert told in find_line(capsys.readouterr().out, "BAD GPU")
+
+
+def test_doctor_tells_whether_the_pipeline_is_up_to_date(
+    inside: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    subprocess.run(["git", "init", "--quiet"], cwd=inside.root, check=True)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet"], cwd=inside.root, check=True)
+    main(["doctor"])
+    assert "not up to date: `dvc repro`" in find_line(capsys.readouterr().out, "ok  pipeline")
+    inside.write("dvc.yaml", "stages: [\n")
+    assert main(["doctor"]) == 1
+    assert "`dvc status` failed: './dvc.yaml' is invalid." in find_line(
+        capsys.readouterr().out, "BAD pipeline"
+    )
+    inside.write("dvc.yaml", "stages: {}\n")
+    main(["doctor"])
+    assert find_line(capsys.readouterr().out, "ok  pipeline").endswith(" up to date")
+    monkeypatch.setattr(doctor, "STATUS_SECONDS", 0.01)
+    assert main(["doctor"]) == 1
+    assert "did not answer in 0.01 s" in find_line(capsys.readouterr().out, "BAD pipeline")
+
+
+def test_doctor_tells_of_an_address_that_can_keep_no_runs(
+    inside: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "foo://me:secret@x")
+    assert main(["doctor"]) == 1
+    line = find_line(capsys.readouterr().out, "BAD MLflow")
+    assert "MLflow knows no address like foo://x" in line and "secret" not in line
+
+
+def find_line(text: str, start: str) -> str:
+    """The line that starts so."""
+    (line,) = [line for line in text.splitlines() if line.startswith(start)]
+    return line
 
 
 def test_outside_a_project_commands_say_so(

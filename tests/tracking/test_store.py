@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from glasshouse.tracking.store import Patience, Store, StoreAway, connect, knock, spoken
+from glasshouse.tracking.store import Patience, Store, StoreAway, connect, inspect, knock, spoken
 
 SETTINGS = (
     "MLFLOW_TRACKING_INSECURE_TLS",
@@ -185,3 +185,44 @@ def test_only_sqlite_is_a_file(uri: str, database: str | None) -> None:
     store = Store(uri, None)
     assert store.database == (None if database is None else Path(database))
     assert store.is_unborn == (database is not None)
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("foo://x", "knows no address like foo://x: MLFLOW_TRACKING_URI begins with sqlite, "),
+        ("mlruns", "knows no address like mlruns"),
+        ("file:///x/mlruns", "knows no address like file:///x/mlruns"),
+        ("sqlite:///{folder}/no/mlflow.db", "{folder}/no is missing: make that folder"),
+        ("sqlite:///{folder}/params.yaml", "{folder}/params.yaml cannot be read (file is not a database)"),
+        ("sqlite:///{folder}", "{folder} cannot be read ("),
+        ("http://127.0.0.1:9", "does not answer"),
+    ],
+)
+def test_an_address_that_can_keep_no_runs_is_told(
+    uri: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE", raising=False)
+    (tmp_path / "params.yaml").write_text("seed: 7  # " + 50 * "no database " + "\n")
+    with pytest.raises(StoreAway) as caught:
+        inspect(Store(uri.format(folder=tmp_path), None))
+    assert told.format(folder=tmp_path) in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+
+
+def test_an_address_that_can_keep_runs_is_left_as_it_is(
+    tmp_path: Path, store_template: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    written = store_template.read_bytes()
+    for uri in (
+        f"sqlite:///{tmp_path}/mlflow.db",  # not there yet
+        f"sqlite:///{store_template}?timeout=60",
+        "postgresql+psycopg2://me@x/runs",
+        "databricks",
+        "databricks://profile",
+        "mlruns",
+    ):
+        inspect(Store(uri, None))
+    assert not any(tmp_path.iterdir())
+    assert store_template.read_bytes() == written

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import shutil
 import subprocess
@@ -14,12 +15,14 @@ from pathlib import Path
 from glasshouse.journal.git import ask_git, has_changes, read_commit
 from glasshouse.journal.machine import THREADS, asked_threads, count_processors, count_threads, name_processor
 from glasshouse.params import check
-from glasshouse.tracking.store import StoreAway, knock, locate_store
+from glasshouse.tracking.store import StoreAway, inspect, locate_store
 
 PACKAGES = ("dvc", "mlflow", "great-expectations", "keras", "numpy", "pandas", "pyarrow", "onnxruntime")
 TENSORFLOWS = ("tensorflow", "tensorflow-cpu")
 PYTHONS = ((3, 11), (3, 12))
 SCARCE_GIB = 5.0
+DRIVER_SECONDS = 30.0
+STATUS_SECONDS = 300.0
 
 Line = tuple[bool, str, str]  # all well, subject, what was found
 
@@ -41,18 +44,23 @@ def _machine(root: Path) -> Iterator[Line]:
     yield True, "processors", f"{count_processors()} usable of {name_processor()}"
     why = THREADS if asked_threads() else "as many as processors"
     yield True, "threads", f"{count_threads()} ({why}): a training's last bits depend on their number"
-    yield True, "GPU", say_gpus()
+    yield _say_gpus()
     free_gib = shutil.disk_usage(root).free / 2**30
     yield free_gib > SCARCE_GIB, "disk", f"{free_gib:.1f} GiB free in {root}; {SCARCE_GIB:.0f} are wanted"
 
 
-def say_gpus() -> str:
+def _say_gpus() -> Line:
     """The NVIDIA GPUs that the driver shows, without importing TensorFlow."""
     if shutil.which("nvidia-smi") is None:
-        return "none (no nvidia-smi): training runs on the CPU"
+        return True, "GPU", "none (no nvidia-smi): training runs on the CPU"
     query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
-    answer = subprocess.run(query, capture_output=True, text=True, timeout=30, check=False)
-    return "; ".join(answer.stdout.split("\n")).strip("; ") or f"nvidia-smi failed: {answer.stderr.strip()}"
+    try:
+        answer = subprocess.run(query, capture_output=True, text=True, timeout=DRIVER_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return False, "GPU", f"nvidia-smi did not answer in {DRIVER_SECONDS:g} s: the driver is at fault"
+    if answer.returncode != 0:
+        return False, "GPU", f"nvidia-smi failed: {_say_reason(answer)}"
+    return True, "GPU", "; ".join(answer.stdout.split("\n")).strip("; ") or "none: training runs on the CPU"
 
 
 def _packages() -> Iterator[Line]:
@@ -88,15 +96,30 @@ def _project(root: Path) -> Iterator[Line]:
 def _say_dvc(root: Path) -> Line:
     if not (root / ".dvc").is_dir():
         return False, "pipeline", "no .dvc folder: run `dvc init`"
-    command = [sys.executable, "-m", "dvc", "status", "--quiet"]
-    changed = subprocess.run(command, cwd=root, capture_output=True, timeout=300, check=False).returncode
+    # --quiet has status 1 both for changes and for most faults; --json has 0 unless something is wrong.
+    command = [sys.executable, "-m", "dvc", "status", "--json"]
+    try:
+        answer = subprocess.run(
+            command, cwd=root, capture_output=True, text=True, timeout=STATUS_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return False, "pipeline", f"`dvc status` did not answer in {STATUS_SECONDS:g} s"
+    if answer.returncode != 0:
+        return False, "pipeline", f"`dvc status` failed: {_say_reason(answer)}"
+    changed = json.loads(answer.stdout)
     return True, "pipeline", "not up to date: `dvc repro`" if changed else "up to date"
+
+
+def _say_reason(answer: subprocess.CompletedProcess[str]) -> str:
+    """The first line of what it says, where DVC names the file; the lines below quote it."""
+    lines = [line.strip() for line in (answer.stderr.strip() or answer.stdout).splitlines()]
+    return lines[0].removeprefix("ERROR: ") if lines else f"status {answer.returncode}"
 
 
 def _say_store(root: Path) -> Line:
     store = locate_store(root)
     try:
-        knock(store)
+        inspect(store)
     except StoreAway as away:
         return False, "MLflow", f"{away} Stages run all the same; `glasshouse runs sync` mirrors them later."
     return True, "MLflow", store.shown

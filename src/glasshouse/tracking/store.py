@@ -10,8 +10,9 @@ import sqlite3
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 PREFLIGHT_SECONDS = 2.0
 LOCK_SECONDS = 60.0
 SHOWN_REASON = 200  # characters of what MLflow says, which may be a page
+KINDS = (
+    *("sqlite", "postgresql", "mysql", "mssql"),
+    *("http", "https", "databricks", "databricks-uc", "uc"),
+)  # of addresses; a plug-in of MLflow may add to them
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -194,5 +199,38 @@ def knock(store: Store) -> None:
         raise StoreAway(f"MLflow at {store.shown} answers with status {status}.")
 
 
+def inspect(store: Store) -> None:
+    """Raise StoreAway where runs cannot be kept there, as far as can be told without MLflow and its wait.
+
+    Nothing is made or changed: a database that does not exist yet is well if its folder does, one that does
+    is opened for reading. Databases behind a network are not asked.
+    """
+    kind = "databricks" if store.uri == "databricks" else urlsplit(store.uri).scheme.partition("+")[0]
+    plugins = [found.name for found in entry_points(group="mlflow.tracking_store")]
+    folders = ("", "file") if _is_on("MLFLOW_ALLOW_FILE_STORE") else ()
+    if kind not in (*KINDS, *plugins, *folders):
+        valid = ", ".join(KINDS)
+        raise StoreAway(
+            f"MLflow knows no address like {store.shown}: MLFLOW_TRACKING_URI begins with {valid}."
+        )
+    knock(store)
+    database = store.database
+    if database is None:
+        return
+    if not database.parent.is_dir():
+        raise StoreAway(f"MLflow at {store.shown}: {database.parent} is missing: make that folder.")
+    if not database.exists():
+        return
+    try:
+        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master")
+    except sqlite3.Error as error:
+        raise StoreAway(f"MLflow at {store.shown}: {database} cannot be read ({error}).") from error
+
+
 def _trusts_anybody() -> bool:
-    return os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1")
+    return _is_on("MLFLOW_TRACKING_INSECURE_TLS")
+
+
+def _is_on(name: str) -> bool:
+    return os.environ.get(name, "").lower() in ("true", "1")
