@@ -73,9 +73,12 @@ smoke: $(STAMP)  ## the whole pipeline on a tiny set, in a copy of the project
 disturb: $(STAMP)  ## kills, force, clones, caches, servers that are away: the same bytes (tiny set, copies)
 	python tools/disturb.py $(ARGS)
 
-ui: $(STAMP)  ## MLflow on http://127.0.0.1:5000 (PORT=... for another)
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --host 127.0.0.1 --port $(PORT) --workers 1 \
-	  --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
+ui: $(STAMP)  ## MLflow on http://127.0.0.1:5000 (PORT=... for another), or where the server is
+	@case "$$MLFLOW_TRACKING_URI" in http://*|https://*|databricks*) \
+	  echo "MLflow runs at $$MLFLOW_TRACKING_URI: open that page." | sed 's|//[^/]*@|//|' ;; \
+	*) MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --host 127.0.0.1 --port $(PORT) --workers 1 \
+	  --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" ;; \
+	esac
 
 bench: $(STAMP)  ## how long everything takes here
 	python tools/bench.py $(ARGS)

@@ -100,6 +100,18 @@ def test_summary_tells_scores_with_intervals(inside: Any, capsys: pytest.Capture
     assert "`make ui`" in lines[3]
 
 
+def test_summary_names_the_server_that_has_the_runs(
+    inside: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inside.make_outputs(network=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:secret@runs.example:5000/base")
+    assert main(["summary"]) == 0
+    assert capsys.readouterr().out.splitlines()[3] == "runs   https://runs.example:5000/base (MLflow)"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////x/mlflow.db")
+    assert main(["summary"]) == 0
+    assert capsys.readouterr().out.splitlines()[3] == "runs   `make ui` opens MLflow"
+
+
 def test_summary_before_any_run_says_what_to_do(inside: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["summary"]) == 1
     assert "Run `dvc repro`" in capsys.readouterr().out

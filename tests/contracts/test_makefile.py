@@ -113,6 +113,27 @@ def test_repro_runs_mirrors_and_says(clone: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("http://127.0.0.1:9", "MLflow runs at http://127.0.0.1:9: open that page."),
+        ("https://me:p@ss@runs.example/base", "MLflow runs at https://runs.example/base: open that page."),
+        ("databricks", "MLflow runs at databricks: open that page."),
+        ("postgresql://me@x/runs", "mlflow ui --backend-store-uri postgresql://me@x/runs"),
+        ("", "mlflow ui --backend-store-uri sqlite:///{clone}/mlflow.db"),
+    ],
+)
+def test_ui_starts_no_server_beside_one(
+    address: str, told: str, clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (clone / ".venv").mkdir()
+    (clone / ".venv" / ".ready-cpu").touch()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    mlflow = {"mlflow": 'echo mlflow "$1" "$8" "$9"'}
+    done = make("ui", folder=clone, commands=NO_GPU | mlflow)
+    assert done.returncode == 0 and done.stdout.splitlines()[-1] == told.format(clone=clone), done.stderr
+
+
 def test_ready_environment_is_left_alone(clone: Path) -> None:
     (clone / ".venv").mkdir()
     (clone / ".venv" / ".ready-cpu").touch()

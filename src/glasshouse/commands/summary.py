@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from glasshouse.tracking.outcome import METRICS
+from glasshouse.tracking.store import locate_store
 
 REPORT = Path("reports/evaluate/index.html")
 SCORES = {"mAP_50": "mAP@0.5", "mAP_50_95": "mAP@[.5:.95]", "accuracy": "accuracy", "mean_iou": "mean IoU"}
@@ -24,7 +25,9 @@ def show(_options: Namespace) -> int:
     for split in ("test", "valid"):
         print(f"{split:6}{'   '.join(say_scores(scores.get(split) or {}))}")
     print(f"report {REPORT}{'' if REPORT.is_file() else ' (missing: run `dvc repro`)'}")
-    print("runs   `make ui` opens MLflow")
+    store = locate_store(Path.cwd())
+    is_remote = store.artifacts is None  # its server has pages of its own
+    print(f"runs   {store.shown} (MLflow)" if is_remote else "runs   `make ui` opens MLflow")
     return 0
 
 
