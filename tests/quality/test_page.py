@@ -172,6 +172,13 @@ def test_an_expectation_of_times_is_counted_by_itself(tmp_path):
     ]
 
 
+def test_a_damaged_report_is_named_with_what_to_do(tmp_path):
+    write_reports(tmp_path, download=report())
+    (tmp_path / "split.json").write_text('{"mode": "enf')
+    with pytest.raises(ValueError, match=r"split.json is no JSON .*delete it; its stage"):
+        read_stages(tmp_path)
+
+
 def test_bars_fit_what_they_show():
     assert cut_axis([sketch([640, 640])]).tolist() == [638.5, 639.5, 640.5, 641.5]
     assert cut_axis([sketch([1, 2, 2]), sketch([4])]).tolist() == [0.5, 1.5, 2.5, 3.5, 4.5]

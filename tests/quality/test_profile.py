@@ -107,6 +107,12 @@ def test_a_spoilt_reference_is_an_error_that_names_the_file(text, message, tmp_p
     assert "accepted.json" in str(fault.value)
 
 
+def test_a_damaged_profile_is_written_anew_and_not_asked_of_git(tmp_path):
+    (tmp_path / "profile.json").write_text("{")
+    with pytest.raises(ProfileError, match=r"profile.json is no JSON .*delete it and run `dvc repro --force"):
+        read_present(tmp_path / "profile.json")
+
+
 @pytest.fixture
 def place(raw, tmp_path, monkeypatch):
     """A project in which download has run and found nothing critical."""

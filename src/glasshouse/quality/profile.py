@@ -82,7 +82,7 @@ def read_accepted(path: Path) -> Profile | None:
     """The profile that was accepted last; None where nothing was yet, or the file is not there."""
     if not path.is_file():
         return None
-    accepted = _read_json(path).get("accepted")
+    accepted = _read_json(path, "take the last good one from git").get("accepted")
     return None if accepted is None else read_profile(accepted, path)
 
 
@@ -90,16 +90,15 @@ def read_present(path: Path) -> Profile:
     """The profile in the file that `write_profile` wrote; raises ProfileError where it is missing."""
     if not path.is_file():
         raise ProfileError(f"{path.as_posix()} is missing: run `dvc repro download` first.")
-    return read_profile(_read_json(path).get("profile", {}), path)
+    document = _read_json(path, "delete it and run `dvc repro --force download`, which writes it anew")
+    return read_profile(document.get("profile", {}), path)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path, remedy: str) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ProfileError(
-            f"{path.as_posix()} is no JSON ({error}): take the last good one from git."
-        ) from error
+        raise ProfileError(f"{path.as_posix()} is no JSON ({error}): {remedy}.") from error
     if not isinstance(document, dict):
         raise ProfileError(f"{path.as_posix()} must hold a JSON object. Got {type(document).__name__}.")
     return document

@@ -138,7 +138,13 @@ def _count(number: int, what: str) -> str:
 def _read(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
-    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # json's and Unicode's alike
+        raise ValueError(
+            f"{path.as_posix()} is no JSON ({error}): delete it; its stage, run with `dvc repro --force`, "
+            "writes it anew."
+        ) from error
     return document
 
 
