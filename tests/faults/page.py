@@ -28,8 +28,9 @@ aside before the stage stops: `quality.download.max_quarantined` and `max_faulty
 
 A file that cannot be read is set aside by the stage. DVC itself, though, reads every file of a data folder
 before the stage starts, stops at such a file with its name (`[Errno 13] Permission denied: ...`),
-and waits for ever at a pipe. `make repro` therefore begins with `glasshouse unreadable`: it names these files
-and keeps them in `.dvcignore`, so that DVC passes over them, the stage lists them, and the rest goes on.
+and waits for ever at a pipe. `make repro` therefore calls `glasshouse unreadable` before DVC: it names these
+files and keeps them in `.dvcignore`, so that DVC passes over them, the stage lists them, and the rest goes
+on.
 """
 
 
