@@ -35,14 +35,14 @@ def _last(project: Any, name: str = "download") -> Execution:
 
 
 def test_a_stage_that_ends_well_prints_its_seconds(project: Any, script: Run) -> None:
-    answer = script("import time\nwith run.phase('work'):\n    time.sleep(0.2)\nprint(run.params.seed)")
+    answer = script("import time\nwith run.phase('work'):\n    time.sleep(0.3)\nprint(run.params.seed)")
     assert (answer.returncode, answer.stderr) == (0, "")
     assert answer.stdout.startswith("7\ndownload: ")
-    assert "work 0.2" in answer.stdout
     execution = _last(project)
+    assert f"work {execution.phases['work']:.1f}" in answer.stdout
     assert execution.status == "ok"
     assert {"import", "work", "track", "other"} == set(execution.phases)
-    assert execution.phases["work"] == pytest.approx(0.2, abs=0.1)
+    assert 0.3 <= execution.phases["work"] < 10  # s
     assert execution.phases["import"] > 0.05  # the interpreter's own start
 
 
@@ -222,28 +222,41 @@ def test_scores_come_to_the_journal(project: Any) -> None:
     assert _last(project, "evaluate").metrics == {"test": {"mAP_50": 0.5}}
 
 
-def test_phases_exclude_one_another() -> None:
+@pytest.fixture
+def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Let seconds pass that no other work of the machine makes longer."""
+    now = 100.0
+
+    def pass_(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    return pass_
+
+
+def test_phases_exclude_one_another(pass_time: Callable[[float], None]) -> None:
     clock = Clock()
+    pass_time(0.5)
     with clock.phase("work"):
-        time.sleep(0.05)
+        pass_time(1)
         with clock.phase("guard"):
-            time.sleep(0.1)
-        time.sleep(0.05)
+            pass_time(2)
+        pass_time(4)
     with clock.phase("work"):
-        time.sleep(0.05)
+        pass_time(8)
     clock.charge()
-    assert clock.seconds["work"] == pytest.approx(0.15, abs=0.04)
-    assert clock.seconds["guard"] == pytest.approx(0.1, abs=0.03)
-    assert clock.seconds["other"] < 0.03
+    assert clock.seconds == {"other": 0.5, "work": 1 + 4 + 8, "guard": 2}
 
 
-def test_a_phase_that_fails_is_closed() -> None:
+def test_a_phase_that_fails_is_closed(pass_time: Callable[[float], None]) -> None:
     clock = Clock()
     with pytest.raises(KeyError), clock.phase("work"):
+        pass_time(1)
         raise KeyError
-    time.sleep(0.05)
+    pass_time(2)
     clock.charge()
-    assert clock.seconds["work"] < 0.03
+    assert clock.seconds == {"other": 2, "work": 1}
 
 
 def test_a_full_disk_does_not_hide_the_first_error(
@@ -270,7 +283,7 @@ def test_an_oserror_of_the_program_is_none_of_the_disk() -> None:
 def test_the_process_has_started_before_now() -> None:
     first = seconds_since_process_start()
     time.sleep(0.05)
-    assert 0.02 < seconds_since_process_start() - first < 0.5
+    assert 0.02 < seconds_since_process_start() - first < 10
 
 
 def test_a_stage_needs_no_heavy_package(project: Any, script: Run) -> None:

@@ -91,7 +91,7 @@ def test_reading_it_is_cheap(project: Any) -> None:
     project.set("src/room.py", f"src/room.py, {deps}", "dvc.yaml")
     start = time.process_time()
     read_state(project.root)
-    assert time.process_time() - start < 0.1
+    assert time.process_time() - start < 1  # a few hundredths; a parser in Python takes seconds
 
 
 def test_outside_a_project_it_says_so(tmp_path: Path) -> None:

