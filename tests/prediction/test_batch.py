@@ -55,9 +55,8 @@ def test_what_was_drawn_when_it_is_stopped_is_in_the_tables_and_little_is_drawn_
             if stopped_by == "a full disk":
                 raise OSError(28, "No space left on device")
             os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(
-            SECONDS_THEN if told and stopped_by == "Ctrl-C" else SECONDS
-        )  # until a busy machine notes it
+        slowly = told and stopped_by == "Ctrl-C"  # a busy machine notes it meanwhile
+        time.sleep(SECONDS_THEN if slowly else SECONDS)
         drawn.append(target)
 
     listing = list_pictures([tmp_path])
