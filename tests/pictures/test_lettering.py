@@ -32,6 +32,12 @@ def test_dejavu_draws_what_it_has(text: str) -> None:
     assert find_font(text) == dejavu()
 
 
+def test_words_on_several_lines_come_on_one() -> None:
+    text, font = letter("traffic\r\nlight\n0.93", 12)
+    assert text == "traffic light 0.93"
+    assert font.getlength(text) > 0  # Pillow measures no line breaks
+
+
 def test_another_font_of_the_machine_draws_what_dejavu_has_not() -> None:
     assert find_font(f"a {COMPASS}") == dejavu().with_name("STIXGeneral.ttf")
     text, font = letter(f"a {COMPASS}", 14)

@@ -18,7 +18,9 @@ def letter(text: str, size_px: int) -> tuple[str, ImageFont.FreeTypeFont]:
 
     The font is DejaVu where it has all the letters (Latin, Greek, Cyrillic, Arabic and more), else the first
     font of this machine that has, by file name. Letters that none has become UNKNOWN, which is said once.
+    Words on several lines, as a name in an XML file may be, come on one.
     """
+    text = " ".join(text.splitlines())  # Pillow measures one line
     path = find_font(text)
     if path is None:
         path, text = dejavu(), replace_unknown(text)
