@@ -316,6 +316,25 @@ def test_a_gain_has_one_sign_or_is_a_dash() -> None:
     assert words == ["-", "+0.000", "+0.000", "+0.250"]
 
 
+def test_a_model_that_finds_something_on_the_first_split_alone(tables: Tables, tmp_path: Path) -> None:
+    blind = replace(tables(3), predictions=tables(3).predictions[:0])
+    metrics = write(tmp_path, "detect", {"valid": tables(1), "test": blind})
+    assert metrics["test"]["calibration"]["ece"] is None
+    assert read_strictly(tmp_path / "test" / "calibration.json") == []
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "Reliability" not in page and not re.search(r"\bnan\b", page)
+
+
+def test_a_class_called_background_is_not_the_background(tables: Tables, tmp_path: Path) -> None:
+    names = pd.DataFrame({"category_id": [1, 2, 3], "name": ["background", "tulip", "(background)"]})
+    metrics = write(tmp_path, "detect", {"test": replace(tables(4), categories=names)})
+    confusion = read_strictly(tmp_path / "test" / "confusion.json")
+    counted = {name: scores["ground_truth"] for name, scores in metrics["test"]["per_class"].items()}
+    for name, count in counted.items():
+        assert sum(row["actual"] == name for row in confusion) == count
+    assert {row["actual"] for row in confusion} == {*counted, "((background))"}
+
+
 def test_pictures_without_any_object_still_get_their_report(tables: Tables, tmp_path: Path) -> None:
     bare = replace(tables(3), objects=tables(3).objects[:0])
     metrics = write(tmp_path, "detect", {"test": bare})

@@ -169,8 +169,10 @@ def threshold_chart(curve: ThresholdCurve, title: str) -> Chart | None:
     return line_chart(lines, title, "score threshold", y_label, unit_square=True, rulers=rulers, note=note)
 
 
-def reliability_chart(calibration: Calibration) -> Chart:
-    """Accuracy over confidence: on the diagonal a score means what it says."""
+def reliability_chart(calibration: Calibration) -> Chart | None:
+    """Accuracy over confidence: on the diagonal a score means what it says; None where nothing was found."""
+    if not calibration.plain.count.any():
+        return None
     lines = [Line("as it should be", ((0.0, 0.0), (1.0, 1.0)))]
     warmth = f"at temperature {calibration.temperature:.2f}"
     for name, scaled in (("as they are", False), (warmth, True)):

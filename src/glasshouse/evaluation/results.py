@@ -70,7 +70,8 @@ class SplitResult:
 
     Args:
         scores: as `metrics.json` holds them.
-        names: classes, for detection with "background" last: rows and columns of the confusion matrix.
+        names: classes, for detection with "background" last: rows and columns of the confusion matrix, all
+            different.
         actual, predicted: (N,) places in `names`, one row a thing that was confused or not.
         precision: (K, 101) precision at recall 0.00 .. 1.00, of detections at IoU 0.5, of a classifier each
             class against the rest.
@@ -128,11 +129,12 @@ def evaluate_detection(
     )
     pairs = pair_boxes(shown.objects, shown.detections)
     actual, predicted = confusion_pairs(shown.objects, shown.detections, pairs)
+    names = [arrays.categories[int(category_id)] for category_id in category_ids]
     order = np.append(category_ids, 0)
     place = {int(category_id): row for row, category_id in enumerate(order)}
     return SplitResult(
         scores=scores,
-        names=[arrays.categories[int(category_id)] for category_id in category_ids] + [BACKGROUND],
+        names=[*names, name_background(names)],
         actual=np.array([place[int(category_id)] for category_id in actual], dtype=np.int64),
         predicted=np.array([place[int(category_id)] for category_id in predicted], dtype=np.int64),
         precision=interpolated_precision(matches),
@@ -141,6 +143,14 @@ def evaluate_detection(
         certainty=detection_certainty(matches),
         thresholds=threshold_curve(matches),
     )
+
+
+def name_background(names: Sequence[str]) -> str:
+    """The name of what is no object, in brackets where a class is called so: plots have names alone."""
+    word = BACKGROUND
+    while word in names:
+        word = f"({word})"
+    return word
 
 
 def add_localization(result: SplitResult, bootstrap_rounds: int, seed: int) -> SplitResult:
