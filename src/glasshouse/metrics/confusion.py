@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glasshouse.metrics.overlap import Bools, Detections, Ints, Objects, pair_ious, pairs_in_groups
+from glasshouse.metrics.overlap import Bools, Detections, Ints, Objects, near_pairs
 
 PAIR_IOU = 0.5
 
@@ -32,11 +32,15 @@ def pair_boxes(objects: Objects, detections: Detections) -> Pairs:
     Classes are not looked at, IoU must reach 0.5, crowds are paired with none. Give only the detections that
     a user would be shown (`detections.above(score)`), else the picture drowns in false positives.
     """
-    detection, truth = pairs_in_groups(detections.image_ids, objects.image_ids)
+    detection, truth, iou = near_pairs(
+        detections.image_ids,
+        objects.image_ids,
+        detections.boxes_xywh_px,
+        objects.boxes_xywh_px,
+        objects.is_crowd,
+        least=PAIR_IOU,
+    )
     crowd = objects.is_crowd[truth]
-    iou = pair_ious(detections.boxes_xywh_px[detection], objects.boxes_xywh_px[truth], crowd)
-    near = iou >= PAIR_IOU
-    detection, truth, iou, crowd = detection[near], truth[near], iou[near], crowd[near]
     object_of = np.full(len(detections.scores), -1, dtype=np.int64)
     detection_of = np.full(len(objects.is_crowd), -1, dtype=np.int64)
     surest_first = np.lexsort((-iou, detection, -detections.scores[detection]))

@@ -19,7 +19,7 @@ from glasshouse.metrics.matching import (
     Matches,
     match_detections,
 )
-from glasshouse.metrics.overlap import Detections, Floats, Ints, Objects, pair_ious, pairs_in_groups
+from glasshouse.metrics.overlap import Detections, Floats, Ints, Objects, near_pairs
 
 RECALL_THRESHOLDS: Floats = np.linspace(0.0, 1.0, 101)
 KEPT_DETECTIONS = (1, 10, MAX_DETECTIONS)  # of AR_1, AR_10, AR_100
@@ -124,9 +124,13 @@ def mean_iou(objects: Objects, detections: Detections, score_threshold: float) -
         ]
     )
     groups = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
-    detection, row = pairs_in_groups(groups[: len(shown.scores)], groups[len(shown.scores) :])
-    iou = pair_ious(
-        shown.boxes_xywh_px[detection], objects.boxes_xywh_px[truth[row]], objects.is_crowd[truth[row]]
+    _, row, iou = near_pairs(
+        groups[: len(shown.scores)],
+        groups[len(shown.scores) :],
+        shown.boxes_xywh_px,
+        objects.boxes_xywh_px[truth],
+        objects.is_crowd[truth],
+        least=0.0,
     )
     best = np.zeros(len(truth))
     np.maximum.at(best, row, iou)

@@ -18,8 +18,7 @@ from glasshouse.metrics.overlap import (
     Ints,
     Objects,
     areas_px2,
-    pair_ious,
-    pairs_in_groups,
+    near_pairs,
     positions,
 )
 
@@ -146,10 +145,9 @@ class _Candidates:
 
 
 def _candidates(groups: Ints, boxes_xywh_px: Floats, truth_groups: Ints, objects: Objects) -> _Candidates:
-    detection, truth = pairs_in_groups(groups, truth_groups)
-    iou = pair_ious(boxes_xywh_px[detection], objects.boxes_xywh_px[truth], objects.is_crowd[truth])
-    near = iou >= IOU_THRESHOLDS[0]
-    detection, truth, iou = detection[near], truth[near], iou[near]
+    detection, truth, iou = near_pairs(
+        groups, truth_groups, boxes_xywh_px, objects.boxes_xywh_px, objects.is_crowd, IOU_THRESHOLDS[0]
+    )
     wave = np.zeros(len(groups), dtype=np.int64)
     able = np.unique(detection)  # detections stand by group and falling score already
     wave[able] = _place_in_run(groups[able])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+
+PAIRS_AT_ONCE = 1 << 18  # about 40 MB of boxes: crowded pictures have a hundred times as many pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +96,10 @@ def positions(ids: Ints, among: Ints, name: str) -> Ints:
     return where
 
 
-def pairs_in_groups(left_groups: Ints, right_groups: Ints) -> tuple[Ints, Ints]:
+def pairs_in_groups(left_groups: Ints, right_groups: Ints) -> Iterator[tuple[Ints, Ints]]:
     """Every (left row, right row) of equal group; pairs rise by left row, then right row.
+
+    They come in parts of about PAIRS_AT_ONCE, which end with a left row, so that memory stays bounded.
 
     Args:
         left_groups: (L,) in any order.
@@ -104,9 +109,35 @@ def pairs_in_groups(left_groups: Ints, right_groups: Ints) -> tuple[Ints, Ints]:
     sorted_groups = right_groups[order]
     first = np.searchsorted(sorted_groups, left_groups, side="left")
     counts = np.searchsorted(sorted_groups, left_groups, side="right") - first
-    left = np.repeat(np.arange(len(left_groups)), counts)
-    step = np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)
-    return left, order[np.repeat(first, counts) + step]
+    parts = np.flatnonzero(np.diff(counts.cumsum() // PAIRS_AT_ONCE)) + 1
+    for rows in np.split(np.arange(len(left_groups)), parts):
+        own = counts[rows]
+        step = np.arange(own.sum()) - np.repeat(own.cumsum() - own, own)
+        yield np.repeat(rows, own), order[np.repeat(first[rows], own) + step]
+
+
+def near_pairs(
+    detected_groups: Ints,
+    true_groups: Ints,
+    detected_xywh_px: Floats,
+    true_xywh_px: Floats,
+    is_crowd: Bools,
+    least: float,
+) -> tuple[Ints, Ints, Floats]:
+    """The pairs of equal group that overlap, by at least `least`: detection, object, IoU; in the same order.
+
+    Args:
+        detected_groups, detected_xywh_px: (D,) in any order, and (D, 4).
+        true_groups, true_xywh_px, is_crowd: (G,) in any order, (G, 4) and (G,).
+        least: overlap as `pair_ious` has it, 0..1.
+    """
+    near = []
+    for detection, truth in pairs_in_groups(detected_groups, true_groups):
+        iou = pair_ious(detected_xywh_px[detection], true_xywh_px[truth], is_crowd[truth])
+        kept = (iou >= least) & (iou > 0)
+        near.append((detection[kept], truth[kept], iou[kept]))
+    detections, objects, ious = (np.concatenate(column) for column in zip(*near, strict=True))
+    return detections, objects, ious
 
 
 def pair_ious(detected_xywh_px: Floats, true_xywh_px: Floats, is_crowd: Bools) -> Floats:

@@ -14,7 +14,7 @@ import numpy as np
 from glasshouse.metrics.bootstrap import mean_known
 from glasshouse.metrics.detection import RECALL_THRESHOLDS
 from glasshouse.metrics.matching import MAX_DETECTIONS
-from glasshouse.metrics.overlap import Bools, Detections, Floats, Ints, Objects, pair_ious, pairs_in_groups
+from glasshouse.metrics.overlap import Bools, Detections, Floats, Ints, Objects, near_pairs
 
 FOUND, NEAR = 0.5, 0.1  # IoU from which a box has found an object (t_f), and is meant for it (t_b)
 KINDS = ("localisation", "classification", "duplicate", "both", "background")
@@ -95,14 +95,20 @@ def gains(objects: Objects, detections: Detections, errors: Errors) -> dict[str,
 
 def _pair(objects: Objects, detections: Detections) -> tuple[_Pairs, Bools]:
     """Every pair of IoU >= NEAR with an object that counts; and which detections lie on a crowd of theirs."""
-    detection, truth = pairs_in_groups(detections.image_ids, objects.image_ids)
+    detection, truth, iou = near_pairs(
+        detections.image_ids,
+        objects.image_ids,
+        detections.boxes_xywh_px,
+        objects.boxes_xywh_px,
+        objects.is_crowd,
+        least=NEAR,
+    )
     crowd = objects.is_crowd[truth]
-    iou = pair_ious(detections.boxes_xywh_px[detection], objects.boxes_xywh_px[truth], crowd)
     same_class = detections.category_ids[detection] == objects.category_ids[truth]
     on_crowd = np.zeros(len(detections.scores), dtype=bool)
     on_crowd[detection[crowd & same_class & (iou >= FOUND)]] = True
-    near = (iou >= NEAR) & ~crowd
-    detection, truth, iou, same_class = detection[near], truth[near], iou[near], same_class[near]
+    own = ~crowd
+    detection, truth, iou, same_class = detection[own], truth[own], iou[own], same_class[own]
     # Of equal IoUs the last object wins, as in COCO's matching.
     best = np.lexsort((-truth, -iou, detection))
     return _Pairs(detection[best], truth[best], iou[best], same_class[best]), on_crowd
