@@ -159,6 +159,19 @@ def test_a_box_in_the_padding_alone_is_dropped_and_one_across_is_cut() -> None:
     assert boxes_of(table) == pytest.approx(np.array([[0, 0, 200, 100]]))
 
 
+@pytest.mark.parametrize("corner", range(4))
+def test_a_box_that_is_not_a_number_is_told_and_not_dropped(corner: int) -> None:
+    """It lies nowhere, as one in the padding does, but a network that says so is broken."""
+    box = [20.0, 20.0, 40.0, 40.0]
+    faulty = [np.nan if place == corner else side for place, side in enumerate(box)]
+    found: dict[int, Found] = {0: [(tuple(box), 0.9, 0)], 3: [(tuple(faulty), 0.8, 0)]}
+    with pytest.raises(ValueError, match=r"1 of 2 predicted boxes are no numbers, first .* image_id 14:"):
+        predict_objects(answer(found), make_prepared(), 2)
+    found[3] = [((20.0, 20.0, np.inf, 40.0), 0.8, 0)]
+    table = predict_objects(answer(found), make_prepared(), 2)
+    assert table["x_max_px"].tolist()[1] == SIZES[3][1]  # what is too large is cut like any other
+
+
 def test_nothing_found_is_an_empty_table_of_the_same_columns() -> None:
     table = predict_objects(answer({}), make_prepared(), 2)
     assert len(table) == 0

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from glasshouse.inputs.prepared import Prepared
+from glasshouse.tables.schema import BOX_COLUMNS
 
 # (B, H, W, 3) float32, 0..255 -> arrays by name, as the inference model's outputs are called.
 Predict = Callable[[NDArray[np.float32]], dict[str, NDArray[Any]]]
@@ -50,6 +51,9 @@ def predict_objects(predict: Predict, prepared: Prepared, batch_size: int) -> pd
 
     Image_id, category_id, score, x_min_px, y_min_px, x_max_px, y_max_px in original pixels, by picture and
     falling score.
+
+    Raises:
+        ValueError: a box is not a number, naming its picture.
     """
     parts = []
     ids = prepared.images["image_id"].to_numpy()
@@ -64,14 +68,17 @@ def predict_objects(predict: Predict, prepared: Prepared, batch_size: int) -> pd
                     "image_id": ids[rows[picture]].astype(np.int64),
                     "category_id": out["labels"][picture, place].astype(np.int64) + 1,
                     "score": out["scores"][picture, place].astype(np.float64),
-                    **{
-                        name: found[:, i]
-                        for i, name in enumerate(("x_min_px", "y_min_px", "x_max_px", "y_max_px"))
-                    },
+                    **{name: found[:, i] for i, name in enumerate(BOX_COLUMNS)},
                 }
             )
         )
     table = pd.concat(parts, ignore_index=True)
+    faulty = table[table[BOX_COLUMNS].isna().any(axis=1)]
+    if len(faulty):
+        raise ValueError(
+            f"{len(faulty)} of {len(table)} predicted boxes are no numbers, first of the picture with "
+            f"image_id {faulty['image_id'].iloc[0]}: the network's weights or its decoding are at fault."
+        )
     # A box that lies in the padding alone has no place in the original picture.
     real = (table["x_max_px"] > table["x_min_px"]) & (table["y_max_px"] > table["y_min_px"])
     return table[real].sort_values(
