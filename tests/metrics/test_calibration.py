@@ -38,6 +38,11 @@ def test_reliability_by_hand() -> None:
     assert found.error == pytest.approx(0.5 * 0.2 + 0.5 * 0.1)  # 0.15
 
 
+def test_the_edge_of_a_bin_belongs_to_the_lower_one() -> None:
+    edges = np.array([0.0, 0.25, 0.5, 0.75, 1.0])  # 0 has none below it
+    assert reliability(edges, np.ones(5, dtype=bool), bins=4).count.tolist() == [2, 1, 1, 1]
+
+
 def test_an_empty_bin_counts_for_nothing() -> None:
     found = reliability(np.array([0.9]), np.array([True]), bins=2)
     assert np.isnan(found.accuracy[0]) and found.error == pytest.approx(0.1)
@@ -94,6 +99,13 @@ def test_temperature_one_changes_nothing() -> None:
 def test_the_search_against_a_parabola() -> None:
     assert search_minimum(lambda x: (x - 0.3) ** 2, -3.0, 3.0) == pytest.approx(0.3, abs=1e-5)
     assert search_minimum(lambda x: x, -3.0, 3.0) == pytest.approx(-3.0, abs=1e-5)
+
+
+def test_a_temperature_that_would_be_endless_stays_at_the_limit() -> None:
+    always, never = np.zeros(3, dtype=np.int64), np.ones(3, dtype=np.int64)
+    logits = np.array([[1.0, 0.0]] * 3)
+    assert fit_temperature(logits, always) == pytest.approx(1 / 20, rel=1e-4)
+    assert fit_temperature(logits, never) == pytest.approx(20, rel=1e-4)
 
 
 def test_no_rows() -> None:

@@ -33,6 +33,17 @@ def test_pairs_by_hand() -> None:
     assert list(zip(actual.tolist(), predicted.tolist(), strict=True)) == [(1, 2), (2, 0), (0, 1)]
 
 
+def test_a_detection_takes_the_object_that_it_overlaps_most() -> None:
+    # 10 x 10 px each: the box at 1 overlaps those at 4 (7/13) and at 0 (9/11); the box at 5 reaches that at 4
+    # alone (9/11; 5/15 with the other). IoU 0.5 itself is enough: 10 x 5 of the 10 x 10 at 90.
+    lefts, ids = np.array([4.0, 0, 90]), np.ones(3, dtype=np.int64)
+    boxes = np.stack([lefts, np.zeros(3), np.full(3, 10.0), np.full(3, 10.0)], axis=1)
+    objects = Objects(ids, ids, boxes, np.zeros(3, dtype=bool))
+    found = boxes + np.array([[-3, 0, 0, 0], [5, 0, 0, 0], [0, 0, 0, -5]])
+    pairs = pair_boxes(objects, Detections(ids, ids, np.array([0.9, 0.8, 0.7]), found))
+    assert pairs.object_of.tolist() == [1, 0, 2]
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_every_object_and_every_box_is_counted_once(scene: Callable[..., Any], seed: int) -> None:
     objects, detections, _, _ = scene(seed)

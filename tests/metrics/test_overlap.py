@@ -91,3 +91,9 @@ def test_faulty_scores_are_named() -> None:
     ids = np.array([1, 2])
     with pytest.raises(ValueError, match="Got nan in row 1"):
         Detections(ids, ids, np.array([0.5, np.nan]), np.ones((2, 4)))
+
+
+def test_what_has_the_score_itself_is_above_it() -> None:
+    ids = np.array([1, 2, 3])
+    found = Detections(ids, ids, np.array([0.3, 0.29, 0.31]), np.ones((3, 4))).above(0.3)
+    assert found.image_ids.tolist() == [1, 3]

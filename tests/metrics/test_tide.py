@@ -71,6 +71,54 @@ def test_kinds_are_tried_in_order() -> None:
     assert errors.meant_for[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("height", "kind"), [(0.9, "background"), (1.0, "localisation"), (4.9, "localisation")]
+)
+def test_a_box_is_meant_for_what_it_overlaps_by_a_tenth(height: float, kind: str) -> None:
+    errors = find_errors(*lay([(1, BOX)], [(0.9, 1, [0.0, 0.0, 10.0, height])]))  # IoU height / 10
+    assert KINDS[errors.kind[0]] == kind
+
+
+def test_a_second_box_is_a_duplicate_whatever_else_is_near() -> None:
+    # On the object that was found (1.0) and near another of its class (0.4), which stays missed.
+    errors = find_errors(*lay([(1, BOX), (1, HALF)], [(0.9, 1, BOX), (0.8, 1, BOX)]))
+    assert KINDS[errors.kind[1]] == "duplicate"
+    assert errors.missed.tolist() == [False, True]
+
+
+def test_a_mistake_is_about_the_object_that_it_overlaps_most() -> None:
+    wide = [0.0, 0.0, 10.0, 14.0]  # IoU with BOX 100 / 140, with HALF 40 / 140
+    for true in ([(1, BOX), (1, wide)], [(1, wide), (1, BOX)]):
+        errors = find_errors(*lay(true, [(0.9, 2, BOX)]))
+        assert errors.meant_for.tolist() == [true.index((1, BOX))]
+        assert errors.missed.tolist() == [box is wide for _, box in true]
+
+
+def test_of_two_objects_overlapped_alike_the_last_is_taken() -> None:
+    # As in COCO's matching: had the surest box taken the first object, the other box would find nothing.
+    true = [(1, BOX), (1, [2.0, 0.0, 10.0, 10.0])]
+    errors = find_errors(*lay(true, [(0.9, 1, [1.0, 0.0, 10.0, 10.0]), (0.8, 1, [-3.0, 0.0, 10.0, 10.0])]))
+    assert errors.meant_for.tolist() == [1, 0] and set(errors.kind.tolist()) == {RIGHT}
+
+
+def test_only_a_hundred_boxes_of_a_class_are_looked_at() -> None:
+    # 100 boxes over nothing come first, so that the right one is too late, as it is for the AP; of another
+    # class it is not. The object then counts as missed.
+    lost = [(0.9, 1, OTHER)] * 100
+    for category, missed in ((1, True), (2, False)):
+        errors = find_errors(*lay([(category, BOX)], [*lost, (0.5, category, BOX)]))
+        assert errors.kind[-1] == (IGNORED if missed else RIGHT)
+        assert errors.missed.tolist() == [missed]
+        assert errors.counts()["background"] == 100
+    assert find_errors(*lay([(1, BOX)], [*lost[1:], (0.5, 1, BOX)])).kind[-1] == RIGHT
+
+
+@pytest.mark.parametrize(("category", "box"), [(2, [2.0, 2.0, 4.0, 4.0]), (1, [8.0, 0.0, 10.0, 10.0])])
+def test_a_crowd_excuses_its_own_class_and_what_lies_half_on_it(category: int, box: list[float]) -> None:
+    errors = find_errors(*lay([(1, BOX)], [(0.9, category, box)], crowd=[0]))
+    assert KINDS[errors.kind[0]] == "background"
+
+
 def test_crowds_excuse_and_are_not_missed() -> None:
     errors = find_errors(*lay([(1, BOX)], [(0.9, 1, [2.0, 2.0, 4.0, 4.0])], crowd=[0]))
     assert errors.kind[0] == IGNORED
