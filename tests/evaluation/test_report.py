@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from dvc.utils import errored_revisions
 
-from glasshouse.evaluation.page import class_outcomes, found_words, gain_words
+from glasshouse.evaluation.page import class_outcomes, found_words, gain_words, mix_ups
 from glasshouse.evaluation.report import write_report
 from glasshouse.evaluation.results import SplitResult, SplitTables, evaluate_split
 
@@ -364,6 +364,49 @@ def test_many_classes_show_the_weakest_curves(tables: Tables, tmp_path: Path) ->
     names = pd.DataFrame({"category_id": range(1, 31), "name": [f"kind {number}" for number in range(1, 31)]})
     write(tmp_path, "detect", {"test": replace(split, objects=objects, categories=names)})
     assert "the 7 weakest classes" in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("classes", [59, 60])
+def test_of_too_many_classes_for_a_matrix_the_commonest_mistakes_are_shown(
+    tables: Tables, tmp_path: Path, classes: int
+) -> None:
+    """With the background 60 names are drawn; a thousand would be a million cells, and a page of 46 MB."""
+    split = tables(5)
+    generator = np.random.default_rng(0)
+    objects, found = (
+        table.assign(category_id=generator.integers(1, classes + 1, len(table)))
+        for table in (split.objects, split.predictions)
+    )
+    names = pd.DataFrame(
+        {"category_id": range(1, classes + 1), "name": [f"<kind {number}>" for number in range(classes)]}
+    )
+    write(tmp_path, "detect", {"test": replace(split, objects=objects, predictions=found, categories=names)})
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    words = " ".join(" ".join(Page(text).words).split())
+    assert ('<table class="matrix">' in text) == (classes == 59)
+    if classes == 60:
+        assert "The 50 commonest; what became of every one is in test/confusion.json." in words
+        pairs = [(row["actual"], row["predicted"]) for row in read_strictly(tmp_path / "test/confusion.json")]
+        wrong = {pair: pairs.count(pair) for pair in pairs if pair[0] != pair[1]}
+        most = max(wrong.values())
+        order = [*names["name"], "background"]  # of equal ones the first row, then the first column
+        actual, predicted = min(
+            (pair for pair in wrong if wrong[pair] == most), key=lambda pair: [*map(order.index, pair)]
+        )
+        share = most / sum(pair[0] == actual for pair in pairs)
+        assert f"share of the actual ones {actual} {predicted} {most} {share:.3f}" in words
+
+
+def test_a_model_without_mistakes_mixes_nothing_up(classified: Tables) -> None:
+    result = evaluate_split("classify", classified(1), gallery_score=0.3, bootstrap_rounds=0, seed=0)
+    pairs = np.array([(0, 0), (0, 1), (0, 1), (1, 2), (2, 2), (2, 2), (2, 0)])
+    mixed = mix_ups(replace(result, actual=pairs[:, 0], predicted=pairs[:, 1]))
+    assert [tuple(row.values()) for row in mixed] == [
+        ("rose", "tulip", 2, 2 / 3),
+        ("tulip", "daisy", 1, 1.0),
+        ("daisy", "rose", 1, 1 / 3),
+    ]
+    assert mix_ups(replace(result, actual=pairs[:, 0], predicted=pairs[:, 0])) == []
 
 
 def test_rows_of_a_split_are_taken_from_the_whole_tables(tables: Tables) -> None:

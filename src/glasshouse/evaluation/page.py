@@ -24,6 +24,8 @@ from glasshouse.quality.page.environment import open_templates
 READS = ("src/glasshouse/evaluation/templates",)
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_CURVES = 8  # as many colours as the page tells apart
+MOST_NAMES = 60  # of a matrix: one of a thousand classes has a million cells, which no browser likes
+MIX_UPS = 50  # shown of more classes
 
 DETECTION_SCORES = {
     "mAP_50_95": "mean average precision over IoU 0.50 to 0.95: found, and tightly boxed",
@@ -129,7 +131,8 @@ def render_page(
         score_rows=score_rows(SCORES[task], columns),
         class_scores=CLASS_SCORES[task],
         outcomes=class_outcomes(results[final]),
-        confusion=results[final].confusion.tolist(),
+        confusion=results[final].confusion.tolist() if len(results[final].names) <= MOST_NAMES else None,
+        mix_ups=mix_ups(results[final]),
         names=results[final].names,
         curves=precision_recall_chart(results[final]),
         learning=[*charts, *learning_charts(histories)],
@@ -203,6 +206,25 @@ def class_outcomes(result: SplitResult) -> list[dict[str, int]]:
             "false": int(counts[classes:, row].sum()),
         }
         for row in range(classes)
+    ]
+
+
+def mix_ups(result: SplitResult) -> list[dict[str, Any]]:
+    """The commonest pairs of the confusion matrix beside its diagonal: actual, predicted, count, share of the
+    actual ones."""
+    counts = result.confusion
+    totals = counts.sum(axis=1)
+    np.fill_diagonal(counts, 0)
+    actual, predicted = np.nonzero(counts)
+    commonest = np.argsort(-counts[actual, predicted], kind="stable")[:MIX_UPS].tolist()
+    return [
+        {
+            "actual": result.names[row],
+            "predicted": result.names[column],
+            "count": int(counts[row, column]),
+            "share": float(counts[row, column] / totals[row]),
+        }
+        for row, column in zip(actual[commonest].tolist(), predicted[commonest].tolist(), strict=True)
     ]
 
 
