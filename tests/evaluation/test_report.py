@@ -335,6 +335,24 @@ def test_a_class_called_background_is_not_the_background(tables: Tables, tmp_pat
     assert {row["actual"] for row in confusion} == {*counted, "((background))"}
 
 
+def test_more_than_a_hundred_of_a_class_are_told_where_they_cost_the_score(
+    tables: Tables, tmp_path: Path
+) -> None:
+    """150 objects, each in its box: COCO's rule looks at 100 of them, so that recall ends at 2/3."""
+    split, crowd = tables(4), tables(4)
+    left = 12.0 * np.arange(150)
+    boxes = {"x_min_px": left, "y_min_px": 5.0, "x_max_px": left + 10, "y_max_px": 15.0}
+    rows = pd.DataFrame({"image_id": 3, "category_id": 1, "score": 0.9, "is_crowd": False, **boxes})
+    crowd = replace(crowd, objects=rows.assign(object_id=range(1, 151)), predictions=rows)
+    metrics = write(tmp_path, "detect", {"valid": crowd, "test": split})
+    assert metrics["valid"]["mAP_50"] == pytest.approx(67 / 101)  # recall 0.00 .. 0.66
+    assert metrics["valid"]["counts"] == {"objects_beyond_100": 50}
+    assert metrics["valid"]["errors"]["missed"]["count"] == 50
+    assert "counts" not in metrics["test"]
+    words = " ".join(" ".join(Page((tmp_path / "index.html").read_text(encoding="utf-8")).words).split())
+    assert "objects beyond 100 0 50 of one class in one picture" in words
+
+
 def test_pictures_without_any_object_still_get_their_report(tables: Tables, tmp_path: Path) -> None:
     bare = replace(tables(3), objects=tables(3).objects[:0])
     metrics = write(tmp_path, "detect", {"test": bare})

@@ -22,7 +22,7 @@ from glasshouse.metrics.confusion import confusion_matrix, confusion_pairs, pair
 from glasshouse.metrics.curves import ThresholdCurve, answer_curve, class_precision, threshold_curve
 from glasshouse.metrics.detection import detection_scores, interpolated_precision
 from glasshouse.metrics.localization import localization_scores
-from glasshouse.metrics.matching import match_detections
+from glasshouse.metrics.matching import MAX_DETECTIONS, Matches, match_detections
 from glasshouse.metrics.overlap import Floats, Ints
 
 BACKGROUND = "background"
@@ -122,8 +122,8 @@ def evaluate_detection(
         matches=matches,
     )
     scores |= diagnose_detections(arrays, matches)
-    if tables.without_target is not None:
-        scores["counts"] = {"objects_without_target": tables.without_target}
+    if counts := count_out_of_reach(matches, tables.without_target):
+        scores["counts"] = counts
     shown = CocoArrays(
         arrays.objects, arrays.detections.above(gallery_score), arrays.picture_ids, arrays.categories
     )
@@ -143,6 +143,18 @@ def evaluate_detection(
         certainty=detection_certainty(matches),
         thresholds=threshold_curve(matches),
     )
+
+
+def count_out_of_reach(matches: Matches, without_target: int | None) -> dict[str, int]:
+    """Objects that a score cannot have found.
+
+    Args:
+        matches: for those of one class beyond COCO's MAX_DETECTIONS in a picture, told if there are any.
+        without_target: those that the head's targets have no place for; None where they have for all.
+    """
+    beyond = int(np.maximum(matches.truth_counts[matches.areas.index("all")] - MAX_DETECTIONS, 0).sum())
+    taught = {} if without_target is None else {"objects_without_target": without_target}
+    return taught | ({f"objects_beyond_{MAX_DETECTIONS}": beyond} if beyond else {})
 
 
 def name_background(names: Sequence[str]) -> str:
