@@ -62,6 +62,7 @@ def test_each_kind_by_hand(found: list[tuple[float, int, list[float]]], kind: st
     assert errors.kind[0] == (RIGHT if kind == "right" else KINDS.index(kind))
     assert bool(errors.missed[0]) == (kind in ("both", "background"))
     assert sum(errors.counts().values()) == (kind != "right") + bool(errors.missed[0])
+    assert errors.meant_for[0] == (0 if kind in ("right", "classification", "localisation") else -1)
 
 
 def test_kinds_are_tried_in_order() -> None:
