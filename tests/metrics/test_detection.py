@@ -13,7 +13,6 @@ from glasshouse.metrics.bootstrap import mean_known
 from glasshouse.metrics.detection import (
     average_precision,
     average_recall,
-    compare_detectors,
     detection_scores,
     interpolated_precision,
     intervals,
@@ -291,27 +290,6 @@ def test_intervals_of_like_pictures_are_points() -> None:
     )
     scores = score(objects, detections, pictures, rounds=50)
     assert scores["ci95"]["mAP_50_95"] == pytest.approx((0.7, 0.7), abs=1e-12)
-
-
-def test_a_detector_compared_with_itself_and_with_a_worse_one(scene: Callable[..., Any]) -> None:
-    objects, detections, pictures, classes = scene(2)
-    worse = drop(detections, slice(0, 60))
-    a = match_detections(objects, worse, pictures, classes)
-    b = match_detections(objects, detections, pictures, classes)
-    same = compare_detectors(b, b, 50, seed=1)["mAP_50_95"]
-    assert (same["difference"], same["ci95"], same["better"]) == (0.0, (0.0, 0.0), 0.0)
-    gain, loss = (
-        compare_detectors(a, b, 200, seed=1)["mAP_50"],
-        compare_detectors(b, a, 200, seed=1)["mAP_50"],
-    )
-    assert gain["difference"] == pytest.approx(
-        score(objects, detections, pictures)["mAP_50"] - score(objects, worse, pictures)["mAP_50"]
-    )
-    assert gain["difference"] == -loss["difference"]
-    assert gain["ci95"] == pytest.approx((-loss["ci95"][1], -loss["ci95"][0]))
-    assert gain["ci95"][0] < gain["difference"] < gain["ci95"][1]
-    with pytest.raises(ValueError, match="same pictures"):
-        compare_detectors(a, match_detections(*scene(3)), 10, seed=1)
 
 
 @pytest.mark.parametrize("seed", range(3))

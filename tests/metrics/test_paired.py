@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glasshouse.metrics.bootstrap import resample
-from glasshouse.metrics.detection import compare_detectors
+from glasshouse.metrics.bootstrap import mean_known, resample
+from glasshouse.metrics.detection import average_precision, detection_scores
 from glasshouse.metrics.matching import match_detections
 from glasshouse.metrics.overlap import Detections, Objects
 from glasshouse.metrics.paired import compare_paired, mean_score, precision_score
@@ -77,24 +77,47 @@ def test_pictures_that_do_not_count_and_rounds_without_a_score() -> None:
     assert np.isnan([gain.first, gain.difference, gain.low, gain.high, gain.better]).all()
 
 
-def test_detectors_as_the_older_comparison_has_them() -> None:
-    generator = np.random.default_rng(5)
-    count = 60
-    ids, boxes = np.repeat(np.arange(1, 21), 3), generator.uniform(5, 60, (count, 4))
-    kinds = generator.integers(1, 3, count)
-    objects = Objects(ids, kinds, boxes, np.zeros(count, dtype=bool))
-    found = []
-    for spread in (4.0, 2.0):
-        moved = np.abs(boxes + generator.normal(0, spread, boxes.shape))
-        detections = Detections(ids, kinds, generator.random(count), moved)
-        found.append(match_detections(objects, detections, np.arange(1, 21), np.array([1, 2])))
-    old = compare_detectors(found[0], found[1], 300, 7)
-    for name, only_50 in (("mAP_50_95", False), ("mAP_50", True)):
-        scores = [precision_score(each, only_50) for each in found]
-        gain = compare_paired(scores[0], scores[1], 20, rounds=300, seed=7, confidence=0.95)
-        assert gain.difference == pytest.approx(old[name]["difference"])
-        assert (gain.low, gain.high) == pytest.approx(old[name]["ci95"])
-        assert gain.better == old[name]["better"]
+@pytest.mark.parametrize(("only_50", "key"), [(False, "mAP_50_95"), (True, "mAP_50")])
+def test_detectors_against_a_naive_bootstrap(scene: Any, only_50: bool, key: str) -> None:
+    objects, detections, pictures, classes = scene(2)
+    kept = slice(60, None)
+    fewer = Detections(*(getattr(detections, name)[kept] for name in Detections.__slots__))
+    points = [
+        detection_scores(
+            objects,
+            found,
+            pictures,
+            {1: "rose", 2: "tulip", 3: "daisy"},
+            score_threshold=0.3,
+            bootstrap_rounds=0,
+            seed=0,
+        )[key]
+        for found in (fewer, detections)
+    ]
+    matches = [match_detections(objects, found, pictures, classes) for found in (fewer, detections)]
+    naive = []
+    for weights in resample(len(pictures), 100, 3):
+        first, second = (average_precision(found, picture_weights=weights[None])[0] for found in matches)
+        columns = slice(0, 1) if only_50 else slice(None)
+        naive.append(mean_known(second[:, columns]) - mean_known(first[:, columns]))
+    scores = [precision_score(found, only_50) for found in matches]
+    gain = compare_paired(*scores, len(pictures), rounds=100, seed=3, confidence=0.95)
+    assert (gain.first, gain.second) == pytest.approx(points)
+    assert (gain.low, gain.high) == pytest.approx(np.quantile(naive, [0.025, 0.975]))
+    assert gain.better == np.mean(np.array(naive) > 0) and gain.low < gain.difference < gain.high
+
+
+def test_rounds_without_an_object_are_nobodys_win() -> None:
+    """One picture of three has an object: second is ahead wherever it is drawn, as it is in 70 % of them."""
+    one, box = np.array([1]), np.array([[0.0, 0, 10, 10]])
+    objects = Objects(one, one, box, np.array([False]))
+    found = [
+        match_detections(objects, Detections(one, one, np.array([0.9]), boxes), np.arange(1, 4), one)
+        for boxes in (box * 0.8, box)
+    ]
+    scores = [precision_score(each) for each in found]
+    gain = compare_paired(*scores, 3, rounds=200, seed=0, confidence=0.95)
+    assert gain.better == 1.0
 
 
 @pytest.mark.parametrize("wrong", [{"rounds": 0}, {"confidence": 0.0}, {"confidence": 1.0}])

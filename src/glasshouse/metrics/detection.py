@@ -1,4 +1,4 @@
-"""COCO's scores of a detector (AP, AR), their bootstrap intervals, and the comparison of two detectors.
+"""COCO's scores of a detector (AP, AR) and their bootstrap intervals.
 
 Written here so that every number can be followed to its rule, and tested equal to pycocotools.
 Rules: Lin et al., Microsoft COCO: Common Objects in Context, 2014, and cocodataset.org/#detection-eval.
@@ -221,36 +221,6 @@ def intervals(matches: Matches, rounds: int, seed: int) -> dict[str, tuple[float
         return {name: (float("nan"), float("nan")) for name in ("mAP_50_95", "mAP_50")}
     scores = _map_of_rounds(matches, resample(len(matches.picture_ids), rounds, seed))
     return {"mAP_50_95": interval(scores[:, 0]), "mAP_50": interval(scores[:, 1])}
-
-
-def compare_detectors(first: Matches, second: Matches, rounds: int, seed: int) -> dict[str, dict[str, Any]]:
-    """Second minus first on the same pictures, each resampling seen by both (paired bootstrap).
-
-    Much of a score's uncertainty is which pictures were drawn; pairing takes that out of the difference.
-
-    Returns:
-        {mAP_50_95, mAP_50} -> {difference, ci95, better: share of the resamplings where second is ahead}.
-
-    Raises:
-        ValueError: when the two were not matched on the same pictures and objects.
-    """
-    same = np.array_equal(first.picture_ids, second.picture_ids) and np.array_equal(
-        first.category_ids, second.category_ids
-    )
-    if not same or not np.array_equal(first.truth_counts, second.truth_counts):
-        raise ValueError("The matches of compare_detectors must be of the same pictures, classes, objects.")
-    weights = resample(len(first.picture_ids), rounds, seed)
-    gains = _map_of_rounds(second, weights) - _map_of_rounds(first, weights)
-    points = np.ones((1, len(first.picture_ids)))
-    differences = (_map_of_rounds(second, points) - _map_of_rounds(first, points))[0]
-    return {
-        name: {
-            "difference": float(differences[column]),
-            "ci95": interval(gains[:, column]),
-            "better": float((gains[:, column] > 0).mean()),
-        }
-        for column, name in enumerate(("mAP_50_95", "mAP_50"))
-    }
 
 
 def protocol(score_threshold: float, bootstrap_rounds: int, seed: int) -> dict[str, Any]:
