@@ -78,6 +78,13 @@ def test_files_hold_what_coco_asks_for(tables: Tables, tmp_path: Path) -> None:
     assert set(result) == {"image_id", "category_id", "bbox", "score"}
 
 
+def test_what_is_scored_has_the_digits_of_the_files(tables: Tables) -> None:
+    split = tables(1)
+    detections = arrays_of(split).detections
+    assert detections.scores.tolist() == [round(score, 6) for score in split.predictions["score"]]
+    assert detections.boxes_xywh_px.tolist() == detections.boxes_xywh_px.round(3).tolist()
+
+
 def test_no_predictions_and_no_objects_give_empty_lists(tables: Tables, tmp_path: Path) -> None:
     split = tables(3)
     empty = replace(split, objects=split.objects[:0], predictions=split.predictions[:0])

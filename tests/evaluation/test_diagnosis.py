@@ -50,6 +50,18 @@ def test_a_detectors_certainty() -> None:
     assert correct.tolist() == [True, False]
 
 
+def test_scores_of_several_classes_keep_their_answers() -> None:
+    # Class 1 finds its object at 0.9; class 2 has a box over nothing at 0.8 and finds its object at 0.7.
+    ids, classes = np.ones(3, dtype=np.int64), np.array([1, 2, 2])
+    boxes = np.array([[0.0, 0, 10, 10], [50, 0, 10, 10], [90, 0, 10, 10]])
+    objects = Objects(ids[:2], classes[:2], boxes[:2], np.zeros(2, dtype=bool))
+    found = Detections(ids, classes, np.array([0.9, 0.7, 0.8]), boxes)
+    matches = match_detections(objects, found, np.array([1]), np.array([1, 2]))
+    confidence, correct = detection_certainty(matches).read()
+    answers = sorted(zip(confidence.round(6).tolist(), correct.tolist(), strict=True))
+    assert answers == [(0.7, True), (0.8, False), (0.9, True)]
+
+
 def test_a_classifiers_certainty() -> None:
     certainty = class_certainty(np.array([0, 0]), np.array([[0.7, 0.3], [0.2, 0.8]]))
     confidence, correct = certainty.read()

@@ -13,9 +13,8 @@ import pandas as pd
 import pytest
 from dvc.utils import errored_revisions
 
-from glasshouse.evaluation.page import class_outcomes, found_words, gain_words, mix_ups
 from glasshouse.evaluation.report import write_report
-from glasshouse.evaluation.results import SplitResult, SplitTables, evaluate_split
+from glasshouse.evaluation.results import SplitTables
 
 Tables = Callable[..., SplitTables]
 HISTORIES = {
@@ -289,33 +288,6 @@ def test_a_model_that_finds_nothing_still_gets_its_report(tables: Tables, tmp_pa
     assert kinds[0] == ("missed", str(metrics["test"]["ground_truth"]), "+0.000")
 
 
-def test_outcomes_are_counted_by_class_and_told_in_the_verdict(tables: Tables, classified: Tables) -> None:
-    def outcomes_of(result: SplitResult) -> list[list[int]]:
-        keys = ("found", "confused", "missed", "false")
-        return [[outcome[key] for key in keys] for outcome in class_outcomes(result)]
-
-    settings: dict[str, Any] = {"gallery_score": 0.3, "bootstrap_rounds": 0, "seed": 0}
-    # (actual, predicted) of rose 0, tulip 1, daisy 2, background 3.
-    pairs = np.array(
-        [(0, 0), (0, 0), (0, 1), (0, 3), (1, 1), (1, 3), (1, 3), (2, 0)] + [(3, 0)] * 3 + [(3, 2)]
-    )
-    detected = evaluate_split("detect", tables(1), **settings)
-    detected = replace(detected, actual=pairs[:, 0], predicted=pairs[:, 1])
-    assert outcomes_of(detected) == [[2, 1, 1, 3], [1, 0, 2, 0], [0, 1, 0, 1]]
-    assert found_words(detected, "detect") == (
-        "3 of 8 objects found, 2 taken for another class, 3 missed, 4 boxes too many"
-    )
-    answered = evaluate_split("classify", classified(1), **settings)
-    answered = replace(answered, actual=np.array([0, 0, 1, 2]), predicted=np.array([0, 1, 1, 0]))
-    assert outcomes_of(answered) == [[1, 1, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0]]
-    assert found_words(answered, "classify") == "2 of 4 pictures right, 2 taken for another class"
-
-
-def test_a_gain_has_one_sign_or_is_a_dash() -> None:
-    words = [gain_words(value) for value in (None, float("-0.0"), -1e-17, 0.25)]
-    assert words == ["-", "+0.000", "+0.000", "+0.250"]
-
-
 def test_a_model_that_finds_something_on_the_first_split_alone(tables: Tables, tmp_path: Path) -> None:
     blind = replace(tables(3), predictions=tables(3).predictions[:0])
     metrics = write(tmp_path, "detect", {"valid": tables(1), "test": blind})
@@ -413,42 +385,3 @@ def test_of_too_many_classes_for_a_matrix_the_commonest_mistakes_are_shown(
         )
         share = most / sum(pair[0] == actual for pair in pairs)
         assert f"share of the actual ones {actual} {predicted} {most} {share:.3f}" in words
-
-
-def test_a_model_without_mistakes_mixes_nothing_up(classified: Tables) -> None:
-    result = evaluate_split("classify", classified(1), gallery_score=0.3, bootstrap_rounds=0, seed=0)
-    pairs = np.array([(0, 0), (0, 1), (0, 1), (1, 2), (2, 2), (2, 2), (2, 0)])
-    mixed = mix_ups(replace(result, actual=pairs[:, 0], predicted=pairs[:, 1]))
-    assert [tuple(row.values()) for row in mixed] == [
-        ("rose", "tulip", 2, 2 / 3),
-        ("tulip", "daisy", 1, 1.0),
-        ("daisy", "rose", 1, 1 / 3),
-    ]
-    assert mix_ups(replace(result, actual=pairs[:, 0], predicted=pairs[:, 0])) == []
-
-
-def test_rows_of_a_split_are_taken_from_the_whole_tables(tables: Tables) -> None:
-    whole = tables(6)
-    part = SplitTables.of(
-        [9, 5, 3], whole.images[::-1], whole.objects[::-1], whole.categories, whole.predictions
-    )
-    assert part.images["image_id"].tolist() == [3, 5, 9]
-    assert set(part.objects["image_id"]) <= {3, 5, 9}
-    assert part.objects["object_id"].is_monotonic_increasing
-    assert len(part.objects) == whole.objects["image_id"].isin([3, 5, 9]).sum()
-
-
-def test_faulty_tables_are_named(tables: Tables, classified: Tables) -> None:
-    settings: dict[str, Any] = {"gallery_score": 0.3, "bootstrap_rounds": 0, "seed": 0}
-    split = classified(1)
-    strange = replace(split, images=split.images.assign(label=["rose"] * 19 + ["weed"]))
-    with pytest.raises(ValueError, match=r"1 pictures have a label .* p/019\.jpg with 'weed'"):
-        evaluate_split("classify", strange, **settings)
-    with pytest.raises(ValueError, match=r"each of the 20 pictures\. Got 19 rows"):
-        evaluate_split("classify", replace(split, predictions=split.predictions[1:]), **settings)
-    with pytest.raises(ValueError, match="'detect', 'localize' or 'classify'"):
-        evaluate_split("segment", split, **settings)
-    whole = tables(1)
-    foreign = SplitTables.of([3], whole.images, whole.objects, whole.categories, whole.predictions)
-    with pytest.raises(ValueError, match="image_id of detections must be among the 1 given"):
-        evaluate_split("detect", foreign, **settings)

@@ -86,6 +86,15 @@ def test_scores_of_three_pictures_by_hand() -> None:
     assert scores["calibration_error"] == pytest.approx(1.4 / 3)
 
 
+@pytest.mark.parametrize(("classes", "told"), [(2, []), (3, []), (4, [3]), (5, [3]), (6, [3, 5])])
+def test_a_score_that_is_always_one_is_left_out(classes: int, told: list[int]) -> None:
+    names = [str(number) for number in range(classes)]
+    scores = classification_scores(
+        np.zeros(1, dtype=np.int64), np.eye(classes)[:1], names, bootstrap_rounds=0, seed=0
+    )
+    assert [key for key in scores if key.startswith("top")] == [f"top_{k}_accuracy" for k in told]
+
+
 def test_calibration_error_equals_a_plain_loop() -> None:
     labels, probabilities = draw(5, rows=300)
     total = 0.0

@@ -124,6 +124,35 @@ def test_eleven_points_meet_a_recall_that_binary_fractions_miss() -> None:
     assert eleven_point_precision(matches)[0] == pytest.approx(4 / 11)
 
 
+def test_a_recall_that_binary_fractions_miss_is_reached_for_a_class_as_well() -> None:
+    # 7 of the 10 pictures of class 0 come first: recall 0.7 at precision 1; 7 / 10 < linspace(0, 1, 101)[70].
+    first = np.append(np.linspace(0.9, 0.8, 7), [0.1, 0.1, 0.1, 0.5, 0.5])
+    labels = np.append(np.zeros(10, dtype=np.int64), [1, 1])
+    curve = class_precision(labels, np.stack([first, 1 - first], axis=1))[0]
+    assert curve[70] == 1.0 and curve[71] == pytest.approx(10 / 12)
+
+
+def test_of_equal_f1_the_highest_threshold_is_best() -> None:
+    # 2 right of 2 answered, then 3 of 6, of 6 pictures: 2 * 2 / (2 + 6) = 2 * 3 / (6 + 6) = 1/2.
+    hits = np.array([True, True, False, False, False, True])
+    curve = answer_curve(np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4]), hits)
+    assert curve.best == (0.8, 0.5) and curve.f1[-1] == 0.5
+
+
+def test_boxes_on_a_crowd_are_not_counted_at_any_threshold() -> None:
+    ones = np.ones(2, dtype=np.int64)
+    boxes = np.array([[0.0, 0, 10, 10], [100, 0, 90, 90]])
+    matches = match_detections(
+        Objects(ones, ones, boxes, np.array([False, True])),
+        Detections(ones, ones, np.array([0.5, 0.9]), np.array([[0.0, 0, 10, 10], [110, 10, 10, 10]])),
+        np.array([1]),
+        np.array([1]),
+    )
+    curve = threshold_curve(matches)
+    assert curve.thresholds.tolist() == [0.5]
+    assert curve.precision.tolist() == curve.recall.tolist() == [1.0]
+
+
 def test_nothing_detected() -> None:
     one = np.ones(1, dtype=np.int64)
     objects = Objects(one, one, np.array([[0.0, 0, 5, 5]]), np.zeros(1, dtype=bool))

@@ -1,0 +1,53 @@
+"""What the page says in words and counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from glasshouse.evaluation.page import class_outcomes, found_words, gain_words, mix_ups
+from glasshouse.evaluation.results import SplitResult, SplitTables, evaluate_split
+
+Tables = Callable[..., SplitTables]
+
+
+def test_outcomes_are_counted_by_class_and_told_in_the_verdict(tables: Tables, classified: Tables) -> None:
+    def outcomes_of(result: SplitResult) -> list[list[int]]:
+        keys = ("found", "confused", "missed", "false")
+        return [[outcome[key] for key in keys] for outcome in class_outcomes(result)]
+
+    settings: dict[str, Any] = {"gallery_score": 0.3, "bootstrap_rounds": 0, "seed": 0}
+    # (actual, predicted) of rose 0, tulip 1, daisy 2, background 3.
+    pairs = np.array(
+        [(0, 0), (0, 0), (0, 1), (0, 3), (1, 1), (1, 3), (1, 3), (2, 0)] + [(3, 0)] * 3 + [(3, 2)]
+    )
+    detected = evaluate_split("detect", tables(1), **settings)
+    detected = replace(detected, actual=pairs[:, 0], predicted=pairs[:, 1])
+    assert outcomes_of(detected) == [[2, 1, 1, 3], [1, 0, 2, 0], [0, 1, 0, 1]]
+    assert found_words(detected, "detect") == (
+        "3 of 8 objects found, 2 taken for another class, 3 missed, 4 boxes too many"
+    )
+    answered = evaluate_split("classify", classified(1), **settings)
+    answered = replace(answered, actual=np.array([0, 0, 1, 2]), predicted=np.array([0, 1, 1, 0]))
+    assert outcomes_of(answered) == [[1, 1, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0]]
+    assert found_words(answered, "classify") == "2 of 4 pictures right, 2 taken for another class"
+
+
+def test_a_gain_has_one_sign_or_is_a_dash() -> None:
+    words = [gain_words(value) for value in (None, float("-0.0"), -1e-17, 0.25)]
+    assert words == ["-", "+0.000", "+0.000", "+0.250"]
+
+
+def test_a_model_without_mistakes_mixes_nothing_up(classified: Tables) -> None:
+    result = evaluate_split("classify", classified(1), gallery_score=0.3, bootstrap_rounds=0, seed=0)
+    pairs = np.array([(0, 0), (0, 1), (0, 1), (1, 2), (2, 2), (2, 2), (2, 0)])
+    mixed = mix_ups(replace(result, actual=pairs[:, 0], predicted=pairs[:, 1]))
+    assert [tuple(row.values()) for row in mixed] == [
+        ("rose", "tulip", 2, 2 / 3),
+        ("tulip", "daisy", 1, 1.0),
+        ("daisy", "rose", 1, 1 / 3),
+    ]
+    assert mix_ups(replace(result, actual=pairs[:, 0], predicted=pairs[:, 0])) == []
