@@ -181,6 +181,15 @@ def test_the_split_that_counts_comes_first_and_pascals_readings_are_extras(
     assert "none of a localiser's business" not in words
 
 
+def test_pictures_and_charts_are_of_the_split_that_counts(tables: Tables, tmp_path: Path) -> None:
+    names = [f"t/{number}.jpg" for number in range(20)]
+    test = replace(tables(2), images=tables(2).images.assign(file_name=names))
+    metrics = write(tmp_path, "detect", {"valid": tables(1), "test": test})
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert len(re.findall(r"<span>t/\d+\.jpg</span>", text)) == 6 and "<span>p/" not in text
+    assert "F1 {f1:.3f} at {threshold:.2f}</text>".format(**metrics["test"]["best_f1"]) in text
+
+
 @pytest.mark.parametrize(("detections", "shown"), [(0, "score nought"), (300, "score")])
 def test_nothing_is_not_green(tables: Tables, tmp_path: Path, detections: int, shown: str) -> None:
     split = tables(3)
