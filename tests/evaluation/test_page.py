@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from glasshouse.evaluation.page import class_outcomes, found_words, gain_words, mix_ups
+from glasshouse.evaluation.report import write_report
 from glasshouse.evaluation.results import SplitResult, SplitTables, evaluate_split
 
 Tables = Callable[..., SplitTables]
@@ -51,3 +56,28 @@ def test_a_model_without_mistakes_mixes_nothing_up(classified: Tables) -> None:
         ("daisy", "rose", 1, 1 / 3),
     ]
     assert mix_ups(replace(result, actual=pairs[:, 0], predicted=pairs[:, 0])) == []
+
+
+def test_the_score_is_computed_again_as_the_page_says(
+    tables: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pycocotools")
+    metrics = write_report(
+        tmp_path,
+        "detect",
+        {"test": tables(2)},
+        {},
+        lambda _: np.zeros((150, 200, 3), np.uint8),
+        model={},
+        gallery_score=0.3,
+        gallery_pictures=0,
+        bootstrap_rounds=0,
+        seed=0,
+    )
+    lines = re.findall(r"<pre>(.*?)</pre>", (tmp_path / "index.html").read_text(encoding="utf-8"), re.DOTALL)
+    found: dict[str, Any] = {}
+    monkeypatch.chdir(tmp_path)
+    exec(html.unescape(lines[0]), found)
+    assert found["score"].stats[:2].tolist() == pytest.approx(
+        [metrics["test"][key] for key in ("mAP_50_95", "mAP_50")]
+    )
