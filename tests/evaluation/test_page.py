@@ -12,7 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from glasshouse.evaluation.page import class_outcomes, found_words, gain_words, mix_ups
+from glasshouse.evaluation.page import (
+    class_outcomes,
+    error_rows,
+    found_words,
+    gain_words,
+    mix_ups,
+    precision_recall_chart,
+)
 from glasshouse.evaluation.report import write_report
 from glasshouse.evaluation.results import SplitResult, SplitTables, evaluate_split
 
@@ -56,6 +63,28 @@ def test_a_model_without_mistakes_mixes_nothing_up(classified: Tables) -> None:
         ("daisy", "rose", 1, 1 / 3),
     ]
     assert mix_ups(replace(result, actual=pairs[:, 0], predicted=pairs[:, 0])) == []
+
+
+def test_the_costliest_kind_of_error_comes_first_and_of_equal_ones_the_most_frequent() -> None:
+    found = {"localisation": (5, 0.01), "both": (9, 0.0), "background": (1, 0.2), "missed": (40, 0.0)}
+    errors = {kind: {"count": count, "gain_mAP_50": gain} for kind, (count, gain) in found.items()}
+    assert [row["kind"] for row in error_rows(errors)] == ["background", "localisation", "missed", "both"]
+    unknown = {kind: row | {"gain_mAP_50": None} for kind, row in errors.items()}
+    assert [row["count"] for row in error_rows(unknown)] == [40, 9, 5, 1]
+
+
+def test_the_curves_are_those_of_the_weakest_classes(tables: Tables) -> None:
+    result = evaluate_split("detect", tables(1), gallery_score=0.3, bootstrap_rounds=0, seed=0)
+    levels = np.array([0.5, 0.2, np.nan, 0.9, 0.1, 0.8, 0.3, 0.4, 0.6, 0.7])  # the third has no objects
+    names = [f"{level:.1f}" for level in levels]
+    chart = precision_recall_chart(
+        replace(result, names=names, precision=np.repeat(levels[:, None], 101, axis=1))
+    )
+    assert chart is not None
+    shown = [name for name, _ in chart.lines]
+    assert shown == ["all classes", "0.5", "0.2", "0.1", "0.3", "0.4", "0.6", "0.7"]
+    assert chart.title == "Precision and recall at IoU 0.5, the 7 weakest classes"
+    assert precision_recall_chart(replace(result, precision=np.full((3, 101), np.nan))) is None
 
 
 def test_the_score_is_computed_again_as_the_page_says(
