@@ -43,6 +43,9 @@ def test_what_happened_is_told_for_each_picture() -> None:
         ("wrong", "rose 0.50"),
     ]
     assert (second.summary, second.marks[1].text) == ("1 wrong", "tulip 0.80, is rose")
+    # What the network answered, by class index; the truth's marks are no answers.
+    assert [(mark.answer, mark.score) for mark in first.marks[2:]] == [(0, 0.9), (0, 0.5)]
+    assert [mark.answer for mark in (*first.marks[:2], *second.marks)] == [None, None, None, 1]
     assert first.badness > second.badness > 0
 
 

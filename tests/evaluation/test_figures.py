@@ -104,6 +104,8 @@ def test_learning_charts_hold_losses_and_scores() -> None:
     assert [name for name, _ in scores.lines] == ["valid_mAP_50"]
     assert [words for _, words, _ in losses.rulers] == ["fine_tune"]
     assert [words for _, words in losses.x_ticks] == ["1", "2", "3"]
+    # The second phase begins between the second epoch and the third, which is its first.
+    assert losses.rulers[0][0] == pytest.approx((losses.x_ticks[1][0] + losses.x_ticks[2][0]) / 2, abs=0.1)
     assert (losses.y_label, scores.y_label) == ("loss", "score")
     assert learning_charts({}) == []
 
