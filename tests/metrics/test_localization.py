@@ -56,6 +56,13 @@ def test_by_hand() -> None:
     assert all(math.isnan(end) for pair in scores["ci95"].values() for end in pair)
 
 
+def test_the_largest_object_is_that_of_the_most_area() -> None:
+    wide, high, square = [0, 0, 12, 2], [0, 0, 2, 12], [0, 0, 6, 6]  # 24, 24 and 36 px
+    truth = objects([(3, 1, wide, False), (3, 2, square, False), (3, 1, high, False)])
+    surest = judge_surest(truth, detections([(3, 2, 0.9, square)]), np.array([3]))
+    assert surest.right.tolist() == [True] and surest.iou.tolist() == [1.0]
+
+
 def test_the_order_of_the_rows_does_not_matter() -> None:
     rng = np.random.default_rng(0)
     rows = rng.permutation(len(TRUTH.is_crowd))
