@@ -101,6 +101,10 @@ def test_the_search_against_a_parabola() -> None:
     assert search_minimum(lambda x: x, -3.0, 3.0) == pytest.approx(-3.0, abs=1e-5)
 
 
+def test_scores_that_are_all_alike_keep_their_temperature() -> None:
+    assert fit_temperature(np.full((5, 3), 0.7), np.array([0, 1, 2, 0, 0])) == 1.0
+
+
 def test_a_temperature_that_would_be_endless_stays_at_the_limit() -> None:
     always, never = np.zeros(3, dtype=np.int64), np.ones(3, dtype=np.int64)
     logits = np.array([[1.0, 0.0]] * 3)

@@ -126,6 +126,12 @@ FAULTS = {
         "fine_tune.warmup_epochs",
         ["fine_tune.epochs (9)"],
     ),
+    "boxes to show that were dropped": (
+        "score_threshold: 0.001",
+        "score_threshold: 0.5",
+        "evaluate.gallery_score",
+        ["score_threshold (0.5)", "Got 0.3"],
+    ),
     "pair reversed": ("[0.6, 1.4]", "[1.4, 0.6]", "augment.scale", ["[smallest, largest]"]),
     "zoom to nothing": ("[0.6, 1.4]", "[0.001, 1.4]", "augment.scale", ["0.1 to 10.0", "Got [0.001, 1.4]"]),
     "seeds too large together": (

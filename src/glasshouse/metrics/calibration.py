@@ -81,7 +81,8 @@ def fit_temperature(logits: Floats, labels: Ints) -> float:
     """The temperature T > 0 by which logits are divided so that the log loss on these rows is least.
 
     One number, so that no ranking and no class changes: temperature scaling (Guo et al., 2017, section 4.2).
-    The log loss is convex in 1 / T, hence has one minimum over log T, found by golden-section search.
+    The log loss is convex in 1 / T, hence has one minimum over log T, found by golden-section search. Where
+    no other does better (scores that are all alike), 1.
 
     Args:
         logits: (N, C) of a softmax; log probabilities do as well, a constant a row does not matter.
@@ -97,7 +98,8 @@ def fit_temperature(logits: Floats, labels: Ints) -> float:
         scaled = log_softmax(logits / np.exp(log_temperature))
         return float(-scaled[np.arange(len(labels)), labels].mean())
 
-    return float(np.exp(search_minimum(loss, *RANGE)))
+    found = search_minimum(loss, *RANGE)
+    return float(np.exp(found)) if loss(found) < loss(0.0) else 1.0
 
 
 def score_logits(scores: Floats) -> Floats:

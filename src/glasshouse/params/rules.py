@@ -147,6 +147,12 @@ def _check_above(key: str, highest: float, lowest: float) -> Message:
     return None if highest > lowest else f"must be above {key} ({lowest}). Got {highest} instead."
 
 
+def _check_shown(shown: float, kept: float) -> Message:
+    if shown >= kept:
+        return None
+    return f"must be score_threshold ({kept}) or more: what scores less is dropped. Got {shown} instead."
+
+
 def _check_pair(pair: list[float]) -> Message:
     return None if pair[0] <= pair[1] else f"must be [smallest, largest]. Got {pair} instead."
 
@@ -342,6 +348,7 @@ PLAIN_RULES: tuple[Rule, ...] = (
         ("quality.download.max_mean_level", "quality.download.min_mean_level"),
         partial(_check_above, "min_mean_level"),
     ),
+    (("evaluate.gallery_score", "evaluate.score_threshold"), _check_shown),
     (("export.formats",), _check_formats),
     (("model.task", "dataset.source", "dataset.format"), _check_boxes),
     (("model.task", "dataset.source", "dataset.format"), _check_labels),
