@@ -67,7 +67,10 @@ def test_light_commands_stay_light(project: Any, run_python: Run, command: str) 
     assert not (HEAVY - {"pydantic", "numpy"}) & set(answer.stdout.splitlines()[-1].split())
 
 
-@pytest.mark.parametrize("line", ["runs list --limit -3", "runs list --limit 0", "preview --pictures 0"])
+@pytest.mark.parametrize(
+    "line",
+    ["runs list --limit -3", "runs list --limit 0", "preview --pictures 0", "pretrain --epochs 0"],
+)
 def test_none_or_fewer_is_a_wrong_command_line(capsys: pytest.CaptureFixture[str], line: str) -> None:
     with pytest.raises(SystemExit) as leaving:
         main(line.split())

@@ -58,8 +58,7 @@ def build_parser() -> Parser:
     _add(commands, "doctor", "versions, processors, GPU, disk, git and DVC as they stand here")
     _add_architectures(commands)
     _add_scale(commands)
-    pretrain = _add(commands, "pretrain", "rebuild the built-in weights", add_help=False)
-    pretrain.add_argument("arguments", nargs=argparse.REMAINDER)
+    _add_pretrain(commands)
     return parser
 
 
@@ -133,6 +132,19 @@ def _add_scale(commands: Any) -> None:
     scaled.add_argument("--resolution", type=float, default=224.0, help="side in px (default: 224)")
     for name, value in (("alpha", 1.2), ("beta", 1.1), ("gamma", 1.15)):
         scaled.add_argument(f"--{name}", type=float, default=value, help=f"(default: {value})")
+
+
+def _add_pretrain(commands: Any) -> None:
+    pretrain = _add(commands, "pretrain", "rebuild the weights that ship with the project (minutes)")
+    pretrain.add_argument("--backbone", default="csp_compact", help="its name (default: csp_compact)")
+    for name, value, text in (
+        ("pictures", 10_000, "how many to draw"),
+        ("size-px", 128, "their side"),
+        ("epochs", 12, "of training"),
+    ):
+        pretrain.add_argument(f"--{name}", type=_count, default=value, help=f"{text} (default: {value})")
+    pretrain.add_argument("--seed", type=int, default=11, help="of drawing and training (default: 11)")
+    pretrain.add_argument("--out", type=Path, help="NAME.weights.h5 (default: those of weights: builtin)")
 
 
 def _count(text: str) -> int:

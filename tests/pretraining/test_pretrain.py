@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from glasshouse.pretraining.pretrain import draw_pictures, main, pretrain, shape_detector
+from glasshouse.cli import main
+from glasshouse.pretraining.pretrain import draw_pictures, pretrain, shape_detector
 from glasshouse.pretraining.shapes.source import Shapes
 
 PICTURES, SIDE, SEED = 8, 64, 11  # one step
@@ -58,11 +59,41 @@ def test_the_same_command_gives_the_same_bytes(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     numbers = [f"--pictures={PICTURES}", f"--size-px={SIDE}", "--epochs=1", f"--seed={SEED}"]
-    assert main([*numbers, "--out", "again.weights.h5"]) == 0
+    assert main(["pretrain", *numbers, "--out", "again.weights.h5"]) == 0
     assert Path("again.weights.h5").read_bytes() == trained[0].read_bytes()
     said = capsys.readouterr().out
     assert f"wrote again.weights.h5 ({trained[0].stat().st_size / 1e6:.1f} MB)" in said
     assert f"last loss {trained[1][-1]['loss']:.3f}" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--backbone csp_compakt", "no 'csp_compakt'. Did you mean 'csp_compact'?"),
+        ("--backbone lenet5", "lenet5 has no maps of exactly 1/8, 1/16 and 1/32"),
+        ("--size-px 100", "a multiple of 32 from 32 to 4096 for csp_compact. Got 100"),
+        ("--size-px 64 --backbone xception", "a multiple of 32 from 71 to 4096 for xception. Got 64"),
+        ("--seed -1", "--seed must be 0 to 4294967295. Got -1"),
+        ("--out new.h5", "--out new.h5: its name must end in .weights.h5"),
+        ("--out file/new.weights.h5", "file is a file, name another"),
+        ("--out folder.weights.h5", "folder.weights.h5 is a folder, name another"),
+        ("--out file/below/new.weights.h5", "file/below: Not a directory"),
+    ],
+)
+def test_what_would_fail_after_minutes_is_told_before_the_first_picture(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: str,
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("glasshouse.pretraining.pretrain.pretrain", lambda *_: pytest.fail("has begun"))
+    Path("file").touch()
+    Path("folder.weights.h5").mkdir()
+    out = [] if "--out" in words else ["--out", "new.weights.h5"]
+    assert main(["pretrain", *words.split(), *out]) == 1
+    assert said in capsys.readouterr().err
 
 
 def test_drawn_pictures_are_those_of_the_world_with_padded_boxes() -> None:

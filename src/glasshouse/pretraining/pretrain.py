@@ -7,10 +7,9 @@ and what it gives.
 
 from __future__ import annotations
 
-import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,11 @@ from numpy.typing import NDArray
 from glasshouse.inputs.stream import Pictures, TrainingStream
 from glasshouse.journal.digests import Digests
 from glasshouse.models.catalog import find_part
-from glasshouse.params import Augment, Model, builtin_weights_path
+from glasshouse.params import Augment, Model, part_names
+from glasshouse.params.faults import suggest
+from glasshouse.params.parts import load_part
+from glasshouse.params.rules import SEEDS, has_pyramid, smallest_side
+from glasshouse.params.sizes import STRIDE
 from glasshouse.pictures.decode import decode_picture
 from glasshouse.pretraining.shapes.source import Shapes
 from glasshouse.training.checkpoints import Checkpoint
@@ -41,6 +44,7 @@ AUGMENT = Augment(
     mosaic_off_epochs=2,
 )
 BATCH, PEAK_RATE, WEIGHT_DECAY = 16, 2e-3, 0.05
+LARGEST_PX, SUFFIX = 4096, ".weights.h5"
 CHECKPOINT = Path(".glasshouse/checkpoints/pretrain.npz")
 SOURCES = Path(__file__).parents[1]
 
@@ -59,20 +63,38 @@ class ArrayPixels:
         return self._pixels[rows]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Draw, train, write; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="glasshouse pretrain", description=__doc__)
-    parser.add_argument("--backbone", default="csp_compact", help="file in models/backbones/")
-    parser.add_argument("--pictures", type=int, default=10_000, help="how many to draw")
-    parser.add_argument("--size-px", type=int, default=128, help="side of the pictures")
-    parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--seed", type=int, default=11)
-    parser.add_argument("--out", type=Path, help="default: where `weights: builtin` looks")
-    asked = parser.parse_args(arguments)
-    out = asked.out or builtin_weights_path(asked.backbone)
-    history = pretrain(asked.backbone, asked.pictures, asked.size_px, asked.epochs, asked.seed, out)
-    print(f"wrote {out} ({out.stat().st_size / 1e6:.1f} MB); last loss {history[-1]['loss']:.3f}")
-    return 0
+def check_request(backbone: str, size_px: int, seed: int, out: Path) -> None:
+    """Refuse before the minutes of drawing and training what would fail in them, or at their end.
+
+    Raises:
+        ValueError: no such backbone, or one that the detector of shapes cannot stand on; a size or a seed out
+            of its range; `out` is no file that Keras writes weights to. Or OSError: `out` cannot be written.
+    """
+    valid = part_names("backbone")
+    if backbone not in valid:
+        raise ValueError(f"--backbone: there is no {backbone!r}. {suggest(backbone, valid)}")
+    params = load_part("backbone", backbone)
+    if not has_pyramid(params):
+        raise ValueError(
+            f"--backbone: {backbone} has no maps of exactly 1/8, 1/16 and 1/32 of the picture's sides, which "
+            "the detector of shapes stands on: take another one."
+        )
+    smallest = max(smallest_side(params, {}), STRIDE)
+    if size_px % STRIDE or not smallest <= size_px <= LARGEST_PX:
+        raise ValueError(
+            f"--size-px must be a multiple of {STRIDE} from {smallest} to {LARGEST_PX} for {backbone}. "
+            f"Got {size_px} instead."
+        )
+    if not 0 <= seed < SEEDS:
+        raise ValueError(f"--seed must be 0 to {SEEDS - 1}. Got {seed} instead.")
+    if not out.name.endswith(SUFFIX):
+        raise ValueError(f"--out {out}: its name must end in {SUFFIX}, by which Keras knows such a file.")
+    if out.is_dir() or out.parent.is_file():
+        place = out if out.is_dir() else out.parent
+        raise ValueError(f"--out {out}: {place} is a {'folder' if out.is_dir() else 'file'}, name another.")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=out.parent):  # raises where nothing can be written there
+        pass
 
 
 def pretrain(
