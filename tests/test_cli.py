@@ -220,6 +220,21 @@ def test_doctor_in_a_repository_without_commits(inside: Any, capsys: pytest.Capt
     assert line.endswith(" main, no commit yet, clean")
 
 
+def test_doctor_says_what_keeps_git_from_answering(
+    inside: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(inside.root.parent))
+    assert main(["doctor"]) == 1
+    assert "not a git repository" in find_line(capsys.readouterr().out, "BAD git")
+    subprocess.run(["git", "init", "--quiet"], cwd=inside.root, check=True)
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # as in a container, of files mounted there
+    assert main(["doctor"]) == 1
+    assert "dubious ownership" in find_line(capsys.readouterr().out, "BAD git")
+    monkeypatch.setenv("PATH", str(inside.root))
+    assert main(["doctor"]) == 1
+    assert find_line(capsys.readouterr().out, "BAD git").endswith(" missing: install it")
+
+
 def test_doctor_tells_the_number_of_threads(
     inside: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -85,12 +85,22 @@ def _project(root: Path) -> Iterator[Line]:
             "params.yaml",
             f"{len(faults)} faults: `glasshouse params check`" if faults else "sound",
         )
+    yield _say_git(root)
+    yield _say_dvc(root)
+    yield _say_store(root)
+
+
+def _say_git(root: Path) -> Line:
+    if shutil.which("git") is None:
+        return False, "git", "missing: install it"
+    command = ["git", "rev-parse", "--git-dir"]  # fails in no repository, and in one of another owner
+    answer = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    if answer.returncode != 0:
+        return False, "git", _say_reason(answer)
     commit = read_commit(root)
     branch = ask_git(root, "branch", "--show-current") or "no branch"
     state = f"{branch} {commit[:12]}" if commit else f"{branch}, no commit yet"
-    yield commit is not None, "git", f"{state}, {'changed since' if has_changes(root) else 'clean'}"
-    yield _say_dvc(root)
-    yield _say_store(root)
+    return commit is not None, "git", f"{state}, {'changed since' if has_changes(root) else 'clean'}"
 
 
 def _say_dvc(root: Path) -> Line:
