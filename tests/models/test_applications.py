@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 import keras
 import numpy as np
@@ -216,3 +217,28 @@ def test_a_width_without_weights_is_refused(name: str, options: dict[str, Any], 
 
 def test_a_top_has_the_classes_asked_for() -> None:
     assert build_top("MobileNetV2", (96, 96, 3), 7, alpha=0.35).output_shape == (None, 7)
+
+
+@pytest.mark.parametrize(
+    ("kept", "reason"),
+    [(None, "URL fetch failure on .* no network"), (b"\x89HDF\r\n\x1a\n cut off", "Unable to .*open file")],
+    ids=["away", "cut off"],
+)
+def test_imagenet_weights_that_cannot_be_had_are_told_with_their_place(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kept: bytes | None, reason: str
+) -> None:
+    """A download that was killed leaves a part of the file, which Keras takes for the whole."""
+
+    def fail(*_: Any) -> None:
+        raise URLError("no network")
+
+    monkeypatch.setattr("keras.src.utils.file_utils.urlretrieve", fail)
+    monkeypatch.setattr("keras.src.utils.file_utils.config.keras_home", lambda: str(tmp_path))
+    file = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
+    (tmp_path / "models").mkdir()
+    if kept is not None:
+        (tmp_path / "models" / file).write_bytes(kept)
+    part = find_part("backbones", "mobilenet_v2")
+    params = part.Params(name="mobilenet_v2", weights="imagenet", alpha=0.35)
+    with pytest.raises(ValueError, match=rf"weights: imagenet: {reason}[\s\S]*~/.keras/models.* \.h5 file"):
+        part.build(keras.Input((224, 224, 3)), params)

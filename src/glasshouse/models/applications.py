@@ -6,7 +6,8 @@ graph: a network with ImageNet weights, one without and one that is filled from 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any, Literal
 
@@ -120,14 +121,29 @@ def check_width(alpha: float, valid: Sequence[float], weights: str | None) -> fl
 
 
 def _build_body(builder: str, pixels: Any, weights: str, scaling: Scaling, **options: Any) -> Any:
-    network = getattr(keras.applications, builder)(
-        input_tensor=scale_pixels(pixels, scaling),
-        include_top=False,
-        weights="imagenet" if weights == "imagenet" else None,
-        **options,
-    )
+    asked = "imagenet" if weights == "imagenet" else None
+    with _imagenet_told() if asked else nullcontext():
+        network = getattr(keras.applications, builder)(
+            input_tensor=scale_pixels(pixels, scaling), include_top=False, weights=asked, **options
+        )
     quicken_batch_norm(network)
     return network
+
+
+@contextmanager
+def _imagenet_told() -> Iterator[None]:
+    """Raises ValueError where Keras has no whole file of weights: what it raises itself is a bare Exception
+    where the file cannot be fetched, and HDF5's error, without a name, of one that was fetched in part."""
+    try:
+        yield
+    except Exception as error:
+        if type(error) is not Exception and not isinstance(error, OSError | ValueError):
+            raise
+        raise ValueError(
+            f"model.backbone.weights: imagenet: {error}. Keras fetches the file once and keeps it in "
+            "~/.keras/models (with KERAS_HOME set, in its folder models): delete one that is damaged there, "
+            "try again where the network is, or name an .h5 file."
+        ) from error
 
 
 def _find_tap(network: Any, tap: str) -> Any:
