@@ -68,7 +68,7 @@ def measure(seed: int, weights: str, every: int) -> list[dict[str, Any]]:
     train, valid, test = (open_prepared(PREPARED, name) for name in ("train", "valid", "test"))
     task, rows, clock = params.model.task, [], Stopwatch()
     backbone = params.model.backbone.model_copy(update={"weights": weights})
-    network = start_network(params.model.model_copy(update={"backbone": backbone}), train, params.seed)
+    network = start_network(params.model.model_copy(update={"backbone": backbone}), train, seed)
     validate = make_validator(network, valid, task, params.evaluate)
 
     def look(phase: str, epoch: int) -> dict[str, float]:
@@ -107,12 +107,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seeds", type=int, nargs="+", default=[7])
-    parser.add_argument("--weights", nargs="+", default=["builtin"])
+    parser.add_argument("--seeds", type=int, nargs="+", help="default: seed + model.seed of params.yaml")
+    parser.add_argument("--weights", nargs="+", help="default: those of params.yaml")
     parser.add_argument("--every", type=int, default=2, help="epochs between two scorings")
     parser.add_argument("--out", type=Path, help="file for all rows")
     asked = parser.parse_args()
-    runs = [(seed, weights) for weights in asked.weights for seed in asked.seeds]
+    if asked.every < 1:
+        parser.error(f"--every must be 1 or more. Got {asked.every} instead.")
+    from glasshouse.params import read_params
+    from glasshouse.training.runtime import training_seed
+
+    params = read_params()
+    seeds = asked.seeds or [training_seed(params)]
+    runs = [(seed, name) for name in asked.weights or [params.model.backbone.weights] for seed in seeds]
     if len(runs) == 1:
         rows = measure(*runs[0], asked.every)
     else:
