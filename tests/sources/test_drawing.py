@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import math
 import multiprocessing
+import time
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from glasshouse.sources.drawing.objects import Drawing, DrawnObject, find_object
 from glasshouse.sources.drawing.plan import Plan
 from glasshouse.sources.drawing.polygons import blades, curve, ribbon, ring
 from glasshouse.sources.drawing.source import DrawnSource, encode_jpeg, find_prominent
+from glasshouse.sources.example import SourceError
 
 RED = np.array([[200, 10, 20, 255]], np.uint8)
 
@@ -173,6 +175,21 @@ def test_an_iteration_that_is_dropped_ends_its_processes() -> None:
     assert len(multiprocessing.active_children()) == 2
     examples.close()  # type: ignore[attr-defined]
     assert multiprocessing.active_children() == []
+
+
+def test_a_killed_process_is_told_and_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("glasshouse.sources.drawing.source.LOOK_SECONDS", 0.05, raising=False)
+    examples = iter(DrawnSource(draw_late, "late", ("dot",), 200, 16, 3, 2))
+    next(examples)
+    multiprocessing.active_children()[0].kill()  # as the system does where memory runs out
+    with pytest.raises(SourceError, match=r"draws lates was killed.*memory"):
+        list(examples)
+    assert multiprocessing.active_children() == []
+
+
+def draw_late(seed: int, index: int, size_px: int) -> Drawing:
+    time.sleep(0.02)
+    return draw_dot(seed, index, size_px)
 
 
 def draw_badly(seed: int, index: int, size_px: int) -> Drawing:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import multiprocessing
 import signal
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing.pool import IMapIterator
+from multiprocessing.process import BaseProcess
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +19,11 @@ from tqdm import tqdm
 
 from glasshouse.geometry.rle import encode_mask
 from glasshouse.sources.drawing.objects import Drawing
-from glasshouse.sources.example import Example, LabelFault, ObjectLabel
+from glasshouse.sources.example import Example, LabelFault, ObjectLabel, SourceError
 
 JPEG_QUALITY = 93
 CHUNK = 16  # pictures a process draws before it hands them over
+LOOK_SECONDS = 2.0  # between two looks whether all processes live, while none hands anything over
 
 Draw = Callable[[int, int, int], Drawing]
 
@@ -59,7 +62,11 @@ class DrawnSource:
         return self.pictures
 
     def __iter__(self) -> Iterator[Example]:
-        """The pictures in the order of their numbers, with a progress bar on a terminal."""
+        """The pictures in the order of their numbers, with a progress bar on a terminal.
+
+        Raises:
+            SourceError: one of the processes was killed.
+        """
         with (
             closing(self._drawn()) as examples,
             tqdm(total=self.pictures, desc=f"drawing {self.name}s", unit="picture", disable=None) as bar,
@@ -73,8 +80,30 @@ class DrawnSource:
         if self.workers == 1 or self.pictures <= CHUNK:
             yield from map(make, range(self.pictures))
             return
+        numbers = range(self.pictures)
+        chunks = (numbers[start : start + CHUNK] for start in range(0, self.pictures, CHUNK))
+        others = set(multiprocessing.active_children())
         with multiprocessing.Pool(self.workers, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
-            yield from pool.imap(make, range(self.pictures), CHUNK)
+            drawing = set(multiprocessing.active_children()) - others
+            drawn = pool.imap(partial(_draw_all, make), chunks)
+            for _ in range(0, self.pictures, CHUNK):
+                yield from self._await(drawn, drawing)
+
+    def _await(self, drawn: IMapIterator[list[Example]], drawing: set[BaseProcess]) -> list[Example]:
+        """The next pictures; a pool itself waits for ever for those that a killed process was to draw."""
+        while True:
+            try:
+                return drawn.next(LOOK_SECONDS)
+            except multiprocessing.TimeoutError:
+                if not all(process.is_alive() for process in drawing):
+                    raise SourceError(
+                        f"A process that draws {self.name}s was killed, as the system does where memory "
+                        "runs out: free some, and run it again."
+                    ) from None
+
+
+def _draw_all(make: Callable[[int], Example], numbers: Iterable[int]) -> list[Example]:
+    return [make(number) for number in numbers]
 
 
 def draw_example(draw: Draw, name: str, seed: int, size_px: int, index: int) -> Example:
