@@ -22,7 +22,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from kills import Moment, Timeline, draw_moments, kill_during, read_timeline, say_resumed
+from kills import (
+    Moment,
+    Timeline,
+    check_resumed,
+    count_saved,
+    draw_moments,
+    kill_during,
+    read_timeline,
+    say_resumed,
+)
 from mirror_checks import check_model, check_parents, read_runs
 from project_copy import DVC, GLASSHOUSE, TINY, ProjectCopy, TrialFailure, stages_run
 
@@ -79,13 +88,14 @@ def force(trial: Trial) -> Iterator[str]:
 
 
 def kill(trial: Trial) -> Iterator[str]:
-    """SIGKILL of the whole process group at random moments of each training, each in a copy of its own."""
+    """SIGKILL of the process group at random moments of each training, in copies: the next run goes on."""
     for stage in TRAININGS:
         for moment in draw_moments(trial.random, trial.timelines[stage], trial.kills):
             copy, told = trial.killed(stage, moment)
+            saved = count_saved(copy, stage)
             copy.repro(stage, **UNSEEN)
             check_equal(copy.lock, trial.locks[stage], f"{stage} killed {told}")
-            yield f"{stage} killed {told}: {say_resumed(copy, stage)}, same bytes"
+            yield f"{stage} killed {told}: {check_resumed(copy, stage, saved)}, same bytes"
             shutil.rmtree(copy.folder)
 
 
@@ -99,9 +109,10 @@ def again(trial: Trial) -> Iterator[str]:
             if not (told := kill_during(copy, stage, moment)):
                 raise TrialFailure(f"{stage} was over before it could be killed {moment}")
             yield f"{stage} killed {told}"
+    saved = count_saved(copy, "fine_tune")
     copy.repro(**UNSEEN)
     check_equal(copy.lock, trial.end, "killed again and again")
-    yield f"then to the end: {say_resumed(copy, 'fine_tune')}, dvc.lock as undisturbed"
+    yield f"then to the end: {check_resumed(copy, 'fine_tune', saved)}, dvc.lock as undisturbed"
 
 
 def resume(trial: Trial) -> Iterator[str]:

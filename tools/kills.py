@@ -145,6 +145,15 @@ def count_saved(copy: ProjectCopy, stage: str) -> int:
         return 0
 
 
+def check_resumed(copy: ProjectCopy, stage: str, saved: int) -> str:
+    """After which epoch the stage's last execution went on; raises TrialFailure where it started over though
+    so many epochs were saved: the bytes would be the same, the work lost."""
+    said = say_resumed(copy, stage)
+    if saved and said == "started over":
+        raise TrialFailure(f"{stage} started over though {saved} epochs were saved")
+    return said
+
+
 def say_resumed(copy: ProjectCopy, stage: str) -> str:
     """After which epoch the stage's last execution went on."""
     execution = last_execution(copy, stage)

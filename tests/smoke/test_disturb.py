@@ -122,6 +122,19 @@ def test_stage_is_killed_with_its_parent(copy: ProjectCopy) -> None:
     assert kills.say_resumed(copy, "grow") == "started over"
 
 
+def test_training_that_starts_over_with_epochs_saved_is_a_failure(copy: ProjectCopy) -> None:
+    assert kills.kill_during(copy, "grow", Moment(0, 60.0), SLEEP="0") is None
+    assert kills.check_resumed(copy, "grow", saved=0) == "started over"
+    with pytest.raises(TrialFailure, match="grow started over though 2 epochs were saved"):
+        kills.check_resumed(copy, "grow", saved=2)
+    stage = copy.folder / "stage.py"
+    stage.write_text(
+        stage.read_text().replace("    journal.epoch(1", "    journal.resumed(2)\n    journal.epoch(1")
+    )
+    assert kills.kill_during(copy, "grow", Moment(0, 60.0), SLEEP="0") is None
+    assert kills.check_resumed(copy, "grow", saved=2) == "resumed after epoch 2"
+
+
 def test_finished_training_is_not_started_over(copy: ProjectCopy) -> None:
     """All epochs were in the checkpoint: none is left for the journal."""
     stage = copy.folder / "stage.py"
