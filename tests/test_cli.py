@@ -120,6 +120,14 @@ def test_summary_before_any_run_says_what_to_do(inside: Any, capsys: pytest.Capt
     assert "Run `dvc repro`" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("text", ["{", "[]", "<<<<<<< ours"])
+def test_summary_tells_of_damaged_scores(inside: Any, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    inside.write("reports/evaluate/metrics.json", text)
+    assert main(["summary"]) == 1
+    said = capsys.readouterr().err
+    assert "reports/evaluate/metrics.json is damaged" in said and "`dvc checkout --force" in said
+
+
 def test_times_show_where_the_seconds_went(inside: Any, capsys: pytest.CaptureFixture[str]) -> None:
     inside.execute("download")
     inside.execute("train_head", {1: 2.0})

@@ -104,3 +104,9 @@ def test_a_dvc_yaml_that_is_none_is_named(project: Any, text: str) -> None:
     project.write("dvc.yaml", text)
     with pytest.raises(ValueError, match=r"dvc\.yaml"):
         read_pipeline(project.root, {})
+
+
+def test_text_in_another_encoding_is_named(project: Any) -> None:
+    (project.root / "params.yaml").write_bytes("seed: 7  # für alles\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"params\.yaml is not UTF-8 text \(byte 12\)"):
+        read_yaml(project.root / "params.yaml")

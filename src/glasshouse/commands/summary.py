@@ -21,7 +21,7 @@ def show(_options: Namespace) -> int:
     if not path.is_file():
         print(f"No scores yet: {path} is missing. Run `dvc repro` (or `dvc pull`).")
         return 1
-    scores = json.loads(path.read_text(encoding="utf-8"))
+    scores = read_scores(path)
     for split in ("test", "valid"):
         print(f"{split:6}{'   '.join(say_scores(scores.get(split) or {}))}")
     print(f"report {REPORT}{'' if REPORT.is_file() else ' (missing: run `dvc repro`)'}")
@@ -29,6 +29,18 @@ def show(_options: Namespace) -> int:
     is_remote = store.artifacts is None  # its server has pages of its own
     print(f"runs   {store.shown} (MLflow)" if is_remote else "runs   `make ui` opens MLflow")
     return 0
+
+
+def read_scores(path: Path) -> dict[str, Any]:
+    """metrics.json; raises ValueError where it is damaged."""
+    try:
+        scores: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(scores, dict):
+            return scores
+        fault = "no object"
+    except ValueError as error:  # of JSON, or of UTF-8
+        fault = str(error)
+    raise ValueError(f"{path} is damaged ({fault}): `dvc checkout --force {path.parent}` brings it back.")
 
 
 def say_scores(scores: Mapping[str, Any]) -> list[str]:

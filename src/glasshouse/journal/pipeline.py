@@ -66,6 +66,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         values = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except YAMLError as error:
         raise ValueError(f"{path} is no valid YAML: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 text (byte {error.start}): save it as such.") from error
     if not isinstance(values, dict):
         raise ValueError(f"{path} must be a block of keys at the top. Got {type(values).__name__} instead.")
     return values
