@@ -107,8 +107,12 @@ def test_even_weights_change_no_byte(weights: np.ndarray | None) -> None:
 
 def test_a_small_set_is_shown_several_times_an_epoch() -> None:
     # 205 pictures of BCCD in an epoch of 1,200: 1200 / 205 = 5.85; 750 flowers: 1.6; 1,200 blooms: once.
-    assert [count_passes(count, 1200) for count in (205, 750, 1200, 5000)] == [6, 2, 1, 1]
-    assert [count_passes(count, 0) for count in (1, 5000)] == [1, 1]
+    assert [count_passes(count, 8, 1200) for count in (205, 750, 1200, 5000)] == [6, 2, 1, 1]
+    assert [count_passes(count, 16, 0) for count in (1, 5000)] == [1, 1]
+    # Whole batches count: one of 16 is all that a pass over 31 pictures, or over 5, shows.
+    for count, batch, passes in ((31, 16, 75), (5, 16, 75), (20, 64, 19), (63, 32, 38)):
+        assert count_passes(count, batch, 1200) == passes
+        assert passes * steps_per_epoch(count, batch) * batch == pytest.approx(1200, rel=0.02)
     once = TrainingStream(pictures(), 4, 1, AUGMENT, lambda epoch: epoch < 1, lambda labels: labels, 114)
     thrice = replace(once, passes=3)
     assert (once.steps, thrice.steps) == (2, 6)

@@ -15,13 +15,14 @@ def steps_per_epoch(pictures: int, batch_size: int) -> int:
     return max(pictures // batch_size, 1)
 
 
-def count_passes(pictures: int, epoch_pictures: int) -> int:
-    """How often an epoch of about `epoch_pictures` shows each of `pictures`; at least once.
+def count_passes(pictures: int, batch_size: int, epoch_pictures: int) -> int:
+    """How often an epoch of about `epoch_pictures` goes over all `pictures`; at least once.
 
     Schedules count in epochs. What is right for a thousand pictures is a handful of steps on a hundred, after
-    which a network has hardly begun.
+    which a network has hardly begun. A pass shows whole batches: 16 of 31 pictures in batches of 16, and
+    three times as many as there are where 5 make one.
     """
-    return max(round(epoch_pictures / pictures), 1)
+    return max(round(epoch_pictures / (steps_per_epoch(pictures, batch_size) * batch_size)), 1)
 
 
 def draw_epoch(

@@ -95,7 +95,7 @@ def build_stream(
 
     sizes = tuple((size, head.encode) for size, head in heads.items())
     encode = network.head.encode
-    passes = count_passes(len(pictures), params.epoch_pictures)
+    passes = count_passes(len(pictures), params.batch_size, params.epoch_pictures)
     return TrainingStream(pictures, params.batch_size, seed, augment, composed, encode, fill, sizes, passes)
 
 

@@ -57,7 +57,8 @@ def train_head(
     """
     freeze(network, None)
     may_compose(pictures, network.head, augment)  # what would stop the fine-tuning stops here already
-    passes, encode = count_passes(len(pictures), params.epoch_pictures), network.head.encode
+    passes = count_passes(len(pictures), params.batch_size, params.epoch_pictures)
+    encode = network.head.encode
     live = TrainingStream(pictures, params.batch_size, seed, augment, None, encode, fill, passes=passes)
     steps, model = live.steps, network.full
     stream: Callable[[int, int], Any] = live
