@@ -156,6 +156,19 @@ def test_another_reason_is_noticed(photos: Path) -> None:
         smoke_checks.check_quarantine(photos, good)
 
 
+def test_a_pipeline_that_does_not_run_is_no_success() -> None:
+    class Copy:
+        said = "Stage 'download' didn't change, skipping\n"
+
+        def repro(self) -> str:
+            return self.said
+
+    with pytest.raises(TrialFailure, match=r"ran no stage:\nStage 'download' didn't change"):
+        smoke.grow(copy := Copy())
+    copy.said += "Running stage 'split':\n"
+    assert smoke.grow(copy).startswith("`dvc repro` ran 1 stages in ")
+
+
 @pytest.mark.parametrize(
     ("only", "ran"),
     [((), ["ssd", "yolo_v1", "yolo_v3"]), (("yolo",), ["yolo_v1", "yolo_v3"]), (("ssd",), ["ssd"])],
