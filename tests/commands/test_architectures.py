@@ -225,6 +225,18 @@ def test_the_digest_is_of_names_and_contents(tmp_path: Path) -> None:
     assert len(set(digests)) == 3
 
 
+def test_counts_are_told_where_they_cannot_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text("fine_tune: {batch_size: 4}\n")
+    Path(".glasshouse").touch()  # nothing can be written below it, as on a read-only disk
+    assert main(["architectures", "lenet5"]) == 0
+    out, err = capsys.readouterr()
+    assert "lenet5    32x32x1      61,706" in out
+    assert "warning: the counts are not kept (.glasshouse/costs.json: " in err
+
+
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (path := tmp_path / "costs.json").write_text('{"digest": ')
     with pytest.raises(ValueError, match=r"costs\.json is damaged .*: delete it"):

@@ -74,7 +74,10 @@ def count_rows(names: Iterable[str], batch_size: int) -> list[Row]:
         found, reasons = _count(missing)
         counted |= found
         if PARAMS.is_file():
-            write_counted(KEPT, counted.values())
+            try:
+                write_counted(KEPT, counted.values())
+            except OSError as error:  # as in a folder that may only be read: what was counted is told
+                print(f"warning: the counts are not kept ({KEPT}: {error.strerror}).", file=sys.stderr)
     return [
         {"name": name, "error": reasons[name]} if name in reasons else counted[name].describe(batch_size)
         for name in names
