@@ -13,6 +13,7 @@ import pytest
 
 from glasshouse.cli import main
 from glasshouse.commands import doctor
+from glasshouse.journal import git
 from glasshouse.commands.architectures import read_first_sentence
 from glasshouse.commands.times import align, draw_table
 from glasshouse.journal.journal import read_executions
@@ -241,6 +242,19 @@ def test_doctor_says_what_keeps_git_from_answering(
     monkeypatch.setenv("PATH", str(inside.root))
     assert main(["doctor"]) == 1
     assert find_line(capsys.readouterr().out, "BAD git").endswith(" missing: install it")
+
+
+def test_doctor_tells_of_git_that_hangs(
+    inside: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inside.write("bin/git", "#!/bin/sh\nexec sleep 20\n")
+    (inside.root / "bin/git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{inside.root / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(git, "PATIENCE_S", 0.2)
+    assert main(["doctor"]) == 1
+    assert "`git rev-parse HEAD` has not answered within 0.2 s" in find_line(
+        capsys.readouterr().out, "BAD git"
+    )
 
 
 def test_doctor_tells_the_number_of_threads(

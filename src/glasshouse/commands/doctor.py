@@ -93,11 +93,19 @@ def _project(root: Path) -> Iterator[Line]:
 def _say_git(root: Path) -> Line:
     if shutil.which("git") is None:
         return False, "git", "missing: install it"
-    command = ["git", "rev-parse", "--git-dir"]  # fails in no repository, and in one of another owner
-    answer = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    if answer.returncode != 0:
-        return False, "git", _say_reason(answer)
+    try:
+        return _look_at_repository(root)
+    except ValueError as error:  # it does not answer
+        return False, "git", str(error)
+
+
+def _look_at_repository(root: Path) -> Line:
     commit = read_commit(root)
+    if commit is None:  # none yet, no repository, or one of another owner
+        command = ["git", "rev-parse", "--git-dir"]
+        answer = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+        if answer.returncode != 0:
+            return False, "git", _say_reason(answer)
     branch = ask_git(root, "branch", "--show-current") or "no branch"
     state = f"{branch} {commit[:12]}" if commit else f"{branch}, no commit yet"
     return commit is not None, "git", f"{state}, {'changed since' if has_changes(root) else 'clean'}"
