@@ -13,9 +13,9 @@ import pytest
 
 from glasshouse.cli import main
 from glasshouse.commands import doctor
-from glasshouse.journal import git
 from glasshouse.commands.architectures import read_first_sentence
 from glasshouse.commands.times import align, draw_table
+from glasshouse.journal import git
 from glasshouse.journal.journal import read_executions
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
