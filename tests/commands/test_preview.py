@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from ruamel.yaml import YAML
 
 from glasshouse.cli import main
 from glasshouse.inputs.prepare import write_prepared
@@ -82,6 +83,22 @@ def test_pictures_of_another_size_than_params_yaml_says_are_refused(project: Pat
     told = "data/prepared holds pictures of 64 x 64 px, preprocess in params.yaml says 96 x 64"
     assert told in (errors := capsys.readouterr().err) and "run `dvc repro preprocess`" in errors
     assert not Path("reports/preview.jpg").exists()
+
+
+def test_pictures_that_were_prepared_otherwise_are_warned_of(project: Path, capsys: Any) -> None:
+    Path("dvc.yaml").write_text("stages: {preprocess: {cmd: x, params: [preprocess], outs: [data/prepared]}}")
+    prepared = YAML(typ="safe").load(Path("params.yaml"))["preprocess"]
+    locked = {"cmd": "x", "params": {"params.yaml": {"preprocess": prepared}}}
+    YAML().dump({"schema": "2.0", "stages": {"preprocess": locked}}, Path("dvc.lock"))
+    assert main(["preview", "--pictures", "2", "--out", "first.jpg"]) == 0
+    assert capsys.readouterr().err == ""
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("resize: letterbox", "resize: stretch"))
+    assert main(["preview", "--pictures", "2", "--out", "second.jpg"]) == 0
+    assert capsys.readouterr().err == (
+        "warning: data/prepared is not what would be written today (preprocess: params.yaml preprocess "
+        "changed since it ran): run `dvc repro preprocess`.\n"
+    )
 
 
 @pytest.mark.parametrize("lost", ["categories.parquet", "train/images.parquet", "train"])

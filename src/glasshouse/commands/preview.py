@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from glasshouse.journal.digests import Digests
+from glasshouse.journal.pipeline import PARAMS, find_stale, read_lock, read_pipeline, read_yaml
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -33,6 +37,12 @@ def show(options: Namespace) -> int:
     if options.out.parent.is_file():
         raise ValueError(f"--out {options.out}: {options.out.parent} is a file, and must be a folder.")
     train = open_train(params)
+    if reason := find_change(Path()):
+        print(
+            f"warning: {PREPARED} is not what would be written today (preprocess: {reason}): run "
+            "`dvc repro preprocess`.",
+            file=sys.stderr,
+        )
     names = [str(name) for name in train.categories["name"]]
     images = [draw(*seen, names) for seen in see(params, train, options.pictures, options.composed)]
     options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -60,6 +70,18 @@ def open_train(params: Any) -> Any:
             f"{wanted[0]} x {wanted[1]} (height x width): run `dvc repro preprocess`."
         )
     return train
+
+
+def find_change(root: Path) -> str | None:
+    """Why the prepared pictures are not what `dvc repro` would write today; None where they are, or where
+    none was locked."""
+    lock = read_lock(root)
+    if "preprocess" not in lock:
+        return None
+    values, digests = read_yaml(root / PARAMS), Digests(root)
+    stale = find_stale(read_pipeline(root, values), lock, values, digests)
+    digests.save()
+    return stale.get("preprocess")
 
 
 def see(params: Any, train: Any, count: int, composed: bool) -> list[tuple[NDArray[np.uint8], Any, Any]]:
