@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from glasshouse.cli import main
+from glasshouse.commands import compare
 from glasshouse.comparison import results
 from glasshouse.comparison.plan import Plan
 from glasshouse.comparison.run import Comparison, SharedFailure
@@ -81,6 +83,26 @@ def test_interrupted_and_taken_up_again(
     assert not Comparison(tiny, plan(tiny, "mobilenet_v2", "resnet18"), repro).run().reasons
     again = [line for line in ran() if "resnet18" in line]
     assert again == ["fine_tune resnet18 0", "evaluate resnet18 0", "export resnet18 0"]
+
+
+def test_the_copies_are_held_until_their_figures_are_on_the_page(
+    tiny: Path, plan: MakePlan, repro: list[str], ran: Ran, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(*_: object) -> dict[str, Any]:
+        ran()
+        other = plan(tiny, "mobilenet_v2", changes={"train_head.epochs": 2})
+        with pytest.raises(WorkplaceError, match="another comparison runs in this project"):
+            Comparison(tiny, other, repro).run()
+        return {}
+
+    monkeypatch.chdir(tiny)
+    monkeypatch.setattr(Comparison.__init__, "__defaults__", (repro,))
+    monkeypatch.setattr(compare.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(results, "measure", measure)
+    assert main(["compare", "--backbones", "mobilenet_v2"]) == 0
+    assert (tiny / "reports/compare/leaderboard.html").is_file()
+    assert ran() == []
+    Comparison(tiny, plan(tiny, "mobilenet_v2"), repro).run()  # and are let go after that
 
 
 def test_shared_stages_that_fail(tiny: Path, plan: MakePlan, repro: list[str]) -> None:

@@ -34,8 +34,9 @@ def show(options: Namespace) -> int:
         signal.signal(number, _interrupt)
     comparison = Comparison(root, plan)
     try:
-        progress = comparison.run()
-        page = write_results(comparison)
+        with comparison.alone():  # another one would train in the copies whose figures are read here
+            progress = comparison.run()
+            page = write_results(comparison)
     except KeyboardInterrupt:
         print("stopped: everything that was started is ended. The same command goes on.", file=sys.stderr)
         raise

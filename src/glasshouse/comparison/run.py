@@ -64,6 +64,23 @@ class Comparison:
         """`repro`: the command that brings a pipeline up to date."""
         self.root, self.plan, self.runs, self._repro = root.resolve(), plan, Runs(root), tuple(repro)
         self.progress = Progress()
+        self._held: int | None = None
+
+    @contextmanager
+    def alone(self) -> Iterator[int]:
+        """Hold the project's comparisons' lock, from the first copy to the last figure that is read of one.
+
+        Inside of it `run` takes it no second time. What is started inherits it, so that a training left
+        behind keeps it. Raises WorkplaceError where another comparison has it.
+        """
+        if self._held is not None:
+            yield self._held
+            return
+        with _lock(self.root) as self._held:
+            try:
+                yield self._held
+            finally:
+                self._held = None
 
     def run(self) -> Progress:
         """Bring every entry's pipeline to its end.
@@ -73,7 +90,7 @@ class Comparison:
             WorkplaceError: the project cannot be copied, or another comparison runs in it.
         """
         source = look_at(self.root)
-        with _alone(self.root) as descriptor:
+        with self.alone() as descriptor:
             for entry in self.plan.entries:
                 self.progress.folders[entry] = prepare(source, entry)
             waiting = [entry for entry in self.plan.entries if not self._is_whole(entry)]
@@ -162,8 +179,8 @@ class Comparison:
 
 
 @contextmanager
-def _alone(root: Path) -> Iterator[int]:
-    """Hold the project's comparisons' lock; what is started inherits it, so that one left behind keeps it."""
+def _lock(root: Path) -> Iterator[int]:
+    """The descriptor of the project's comparisons' lock; raises WorkplaceError where another one has it."""
     path = root / FOLDER / "lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as stream:
