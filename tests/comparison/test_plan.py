@@ -120,5 +120,23 @@ def test_params_that_cannot_be_read(tmp_path: Path) -> None:
         make(tmp_path, Asked("csp_compact"))
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("\nmodel:", "\nmodels:"), ("  backbone:\n", "  backbone: csp_compact\n  other:\n")],
+)
+def test_params_without_a_block_for_the_backbone(root: Path, old: str, new: str) -> None:
+    text = (root / "params.yaml").read_text()
+    assert old in text
+    (root / "params.yaml").write_text(text.replace(old, new))
+    with pytest.raises(ParamsError, match=r"model: missing key|model\.backbone: must be a block"):
+        make(root, Asked("csp_compact"))
+
+
+@pytest.mark.parametrize("key", ["model", "export"])
+def test_blocks_that_hold_what_the_comparison_sets(root: Path, key: str) -> None:
+    told = f"--set {key}: the comparison sets some of its keys itself: set the others one by one."
+    assert faults(root, Asked("csp_compact"), changes={key: 3}) == [told]
+
+
 def test_comments_stay() -> None:
     assert change_document("a: {b: 1}  # why\nc: 2\n", {"a.b": [3]}) == "a: {b: [3]} # why\nc: 2\n"

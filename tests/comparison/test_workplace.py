@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from dvc.config import Config
 
 from glasshouse.comparison.plan import Plan
 from glasshouse.comparison.workplace import Source, WorkplaceError, look_at, make_environment, prepare
@@ -42,6 +44,22 @@ def test_copy_follows_the_project_and_keeps_its_own(tiny: Path, plan: MakePlan) 
     assert (folder / "pipeline/stage.py").read_text() == "X = 2\n"
     assert (folder / "dvc.yaml").stat().st_mtime_ns == time_before
     assert (made.read_text(), (folder / "dvc.lock").read_text()) == ("made here", "its own\n")
+
+
+@pytest.mark.parametrize("name", ["a #b", "a, b", "it's", 'so "so" #2'])
+def test_the_cache_of_a_project_in_a_folder_of_any_name(tiny: Path, plan: MakePlan, name: str) -> None:
+    root = tiny.rename(tiny.parent / name)
+    folder = prepare(source_of(root), plan(root, "mobilenet_v2").entries[0])
+    assert Config(str(folder / ".dvc"))["cache"]["dir"] == str(root / ".dvc/cache")
+
+
+def test_names_that_are_no_text(tiny: Path, plan: MakePlan) -> None:
+    name = os.fsdecode(b"caf\xe9.txt")
+    (tiny / name).write_text("X = 1\n")
+    source = look_at(tiny)
+    assert name in source.files
+    for _ in range(2):
+        assert (prepare(source, plan(tiny, "mobilenet_v2").entries[0]) / name).read_text() == "X = 1\n"
 
 
 def with_path(entry: object, path: str) -> object:

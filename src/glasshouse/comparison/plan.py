@@ -13,6 +13,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from glasshouse.comparison.request import Asked, Request, RequestError
+from glasshouse.journal.pipeline import look_up
 from glasshouse.params import Backbone, Params, ParamsError, part_names
 from glasshouse.params.document import parse_document, read_document
 from glasshouse.params.faults import Fault, suggest
@@ -72,7 +73,10 @@ def make_plan(root: Path, request: Request) -> Plan:
         RequestError: all faults.
     """
     path = root / PARAMS
-    values = read_document(path).values
+    document = read_document(path)
+    values = document.values
+    if not isinstance(look_up(values, BLOCK), Mapping):
+        check_document(document, path)  # names this fault and all others
     draft = _Draft(path, values, request)
     names = part_names("backbone")
     faults = [*_check_keys(request, values)]
@@ -133,7 +137,9 @@ class _Draft:
         self.path, self.changes, self.notes = path, request.changes, list[str]()
         self.block: dict[str, Any] = dict(values["model"]["backbone"])
         shared = {**LEFT_OUT, **request.changes}
-        known = {key: value for key, value in shared.items() if _has(values, key)}
+        known = {
+            key: value for key, value in shared.items() if _has(values, key) and not _holds_own(key)
+        }
         self.text = change_document(path.read_text(encoding="utf-8"), known)
 
     def settle(self, asked: Asked) -> Params:
@@ -172,10 +178,17 @@ def _check_keys(request: Request, values: dict[str, Any]) -> Iterator[str]:
     for key, value in request.changes.items():
         if key == f"{BLOCK}.name" or (key.startswith(f"{BLOCK}.") and key != WEIGHTS) or key == BLOCK:
             yield f"--set {key}: a backbone and its options are named as --backbones name:option=value."
+        elif _holds_own(key):
+            yield f"--set {key}: the comparison sets some of its keys itself: set the others one by one."
         elif not _has(values, key):
             yield f"--set {key}: params.yaml has no such key. {suggest(key, _keys_near(values, key))}"
         elif key == FORMATS and MEASURED_FORMAT not in (value if isinstance(value, list) else [value]):
             yield f"--set {key}: must hold {MEASURED_FORMAT}, on which latency and file size are measured."
+
+
+def _holds_own(key: str) -> bool:
+    """Whether it is a block with keys that the comparison sets."""
+    return any(own.startswith(f"{key}.") for own in (BLOCK, FORMATS))
 
 
 def _has(values: Any, key: str) -> bool:

@@ -71,7 +71,8 @@ def prepare(source: Source, entry: Entry) -> Path:
     if (source.root / LOCK).is_file() and not (folder / LOCK).exists():
         shutil.copy2(source.root / LOCK, folder / LOCK)
     # no_scm: the copy lies where git ignores everything, and DVC refuses to work on what git ignores.
-    config = f'[core]\n    no_scm = true\n[cache]\n    dir = {source.cache}\n    type = "{LINKS}"\n'
+    cache = _quote(str(source.cache))
+    config = f'[core]\n    no_scm = true\n[cache]\n    dir = {cache}\n    type = "{LINKS}"\n'
     _write(folder / ".dvc" / "config.local", config)
     _write(folder / NOTES, json.dumps({"files": files, "links": list(links)}))
     return folder
@@ -125,9 +126,18 @@ def _named_paths(entry: Entry) -> dict[str, str]:
     return named
 
 
+def _quote(value: str) -> str:
+    """As DVC's configuration takes it: what follows a # or a comma would get lost."""
+    mark = "'" if '"' in value else '"'
+    return f"{mark}{value}{mark}"
+
+
 def _ask(root: Path, words: list[str], need: str) -> str:
     try:
-        answer = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False)
+        # Names of files may be no UTF-8: they come back as they are in what git prints.
+        answer = subprocess.run(
+            words, cwd=root, capture_output=True, encoding="utf-8", errors="surrogateescape", check=False
+        )
     except FileNotFoundError as error:
         raise WorkplaceError(f"{words[0]} is not installed: {need}.") from error
     if answer.returncode:
