@@ -178,3 +178,12 @@ def test_page_is_the_same_every_time(rows: list[Row], tmp_path: Path) -> None:
     assert "failed: train_head: NotFinite" in html and "data:image/svg+xml;base64," in html
     write_board(tmp_path / "one", Board("none", "", "accuracy", [rows[-1]], COLUMNS, limits, {}))
     assert not (tmp_path / "one/pareto.png").exists()
+    assert "pareto" not in (tmp_path / "one/leaderboard.md").read_text()
+
+
+def test_a_dollar_in_a_name_is_no_formula(make_row: MakeRow) -> None:
+    rows = [make_row("a data/$_$.h5", GOOD, valid=0.9, cpu_ms_1=2.0)]
+    assert draw_picture(rows, "1 backbone on $\\odd$", "$_$", "accuracy").keys() == {
+        "pareto.svg",
+        "pareto.png",
+    }

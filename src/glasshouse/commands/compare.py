@@ -40,7 +40,8 @@ def show(options: Namespace) -> int:
     except KeyboardInterrupt:
         print("stopped: everything that was started is ended. The same command goes on.", file=sys.stderr)
         raise
-    print((page.parent / "leaderboard.md").read_text(encoding="utf-8").partition("\n![")[0])
+    text = (page.parent / "leaderboard.md").read_text(encoding="utf-8")
+    print(text.partition("\n![")[0].partition("\n## ")[0])
     print(f"page {page.relative_to(root)}")
     for entry, reason in progress.reasons.items():
         print(f"failed: {entry.name}: {reason}", file=sys.stderr)

@@ -18,6 +18,7 @@ INK, QUIET, EDGE, FRONT, BEATEN = "#18211c", "#5d6a62", "#dde3dd", "#1c7a4b", "#
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # matplotlib brings it along: the same letters on every machine
     "font.size": 12,
+    "text.parse_math": False,  # a $ in the name of a folder or weights file is one
     "svg.hashsalt": "glasshouse",  # ids that are the same every time
     "svg.fonttype": "path",
     "axes.edgecolor": QUIET,

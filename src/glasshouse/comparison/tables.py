@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from glasshouse.comparison.leaderboard import UNKNOWN, Column, Row
 from glasshouse.comparison.statistics import compare_samples
+from glasshouse.comparison.words import read_points
 
 
 def show_test(row: Row, column: Column) -> str:
@@ -62,7 +63,9 @@ def write_markdown(
         numbers=range(2, 2 + len(columns)),
     )
     lines += ["", "Bold: the best of its column. By falling validation score.", ""]
-    lines += ["![Score against latency](pareto.png)", "", "## What it says", ""]
+    if read_points(rows):  # else there is no picture
+        lines += ["![Score against latency](pareto.png)", ""]
+    lines += ["## What it says", ""]
     lines += [f"- {sentence}" for sentence in sentences if sentence]
     if matrix := tabulate_differences(rows):
         names, cells = matrix
