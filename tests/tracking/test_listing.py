@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from glasshouse.cli import main
+from glasshouse.tracking.sync import sync
 
 
 @pytest.fixture(autouse=True)
@@ -31,3 +32,34 @@ def test_before_anything_was_mirrored(
     assert main(["runs", "list"]) == 0
     assert capsys.readouterr().out.startswith("No state is mirrored yet")
     assert not Path("mlflow.db").exists()
+
+
+def test_an_experiment_that_was_deleted_is_not_called_empty(
+    stored: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{stored.root}/mlflow.db")
+    client.delete_experiment(client.create_experiment("glasshouse"))
+    monkeypatch.chdir(stored.root)
+    assert main(["runs", "list"]) == 1
+    assert "'glasshouse' was deleted" in capsys.readouterr().err
+
+
+def test_more_may_be_asked_for_than_mlflow_gives_at_once(
+    stored: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stored.execute("download")
+    sync(stored.root)
+    monkeypatch.chdir(stored.root)
+    assert main(["runs", "list", "--limit", "1000000"]) == 0
+    assert capsys.readouterr().out.count("FINISHED") == 1
+
+
+def test_without_the_name_of_an_experiment(
+    stored: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stored.set("  experiment: glasshouse\n", "")
+    monkeypatch.chdir(stored.root)
+    assert main(["runs", "list"]) == 1
+    assert "tracking must hold two texts" in capsys.readouterr().err

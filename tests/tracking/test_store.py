@@ -158,7 +158,7 @@ def test_the_reason_stands_in_the_sentence_where_mlflow_puts_it_below() -> None:
 
     text = "These failed while downloading from file:///x:\n##### File model.onnx #####\nNo such file: 'y'"
     with (
-        pytest.raises(StoreAway, match=r"broke off: No such file: 'y'$"),
+        pytest.raises(StoreAway, match=r"broke off: No such file: 'y'\.$"),
         spoken(Store("sqlite:///x.db", None)),
     ):
         raise MlflowException(text)

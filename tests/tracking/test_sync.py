@@ -306,6 +306,33 @@ def test_names_of_classes_become_legal(stored: Any) -> None:
     assert names == {f"per_class/{end}" for end in ("a_b/AP", "a_b/AP_", "___x/AP", "ä_ö/AP", "__/AP")}
 
 
+def test_names_of_classes_may_be_as_long_as_folders_take(stored: Any) -> None:
+    classes = {f"{'x' * 254}{end}": {"mAP_50_95": score} for end, score in (("a", 0.25), ("b", 0.5))}
+    split = {"mAP_50": 0.5, "per_class": classes}
+    stored.make_outputs()
+    stored.write("reports/evaluate/metrics.json", json.dumps({"test": split, "valid": split}))
+    stored.lock()
+    sync(stored.root)
+    metrics = _runs(stored.root, "pipeline")[0].data.metrics
+    assert sorted(value for name, value in metrics.items() if "x/mAP_50_95" in name) == [0.25, 0.25, 0.5, 0.5]
+
+
+def test_floors_of_classes_with_any_name_are_params(stored: Any) -> None:
+    floors = {"warbler (male)": 0.5, "warbler [male]": 0.25, "50 %": 0.125, "y" * 255: 0.0625}
+    stored.make_outputs()
+    stored.set("class_floors: {} ", f"class_floors: {json.dumps(floors)} ")
+    assert sync(stored.root).version == sync(stored.root).version == "blooms-detector version 1"
+    params = _runs(stored.root, "pipeline")[0].data.params
+    mirrored = {key: value for key, value in params.items() if key.startswith("promotion.class_floors.")}
+    start = "promotion.class_floors."
+    assert mirrored == {
+        f"{start}warbler _male_": "0.5",
+        f"{start}warbler _male__": "0.25",
+        f"{start}50 _": "0.125",
+        f"{start}{'y' * (240 - len(start))}": "0.0625",
+    }
+
+
 def test_an_upload_that_failed_leaves_no_second_model(stored: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from mlflow import MlflowClient
 
@@ -326,6 +353,27 @@ def test_an_upload_that_failed_leaves_no_second_model(stored: Any, monkeypatch: 
     assert version.source == model.artifact_location
     (path,) = stored.root.glob("mlruns/models/*/artifacts/model.onnx")
     assert path.read_bytes() == (stored.root / "exports/model.onnx").read_bytes()
+
+
+def test_a_model_deleted_by_hand_is_registered_anew(stored: Any) -> None:
+    _run_everything(stored)
+    parent = sync(stored.root).parent
+    client = _client(stored.root)
+    (output,) = client.get_run(parent).outputs.model_outputs
+    client.delete_model_version("blooms-detector", "1")
+    client.delete_logged_model(output.model_id)
+    report = sync(stored.root)
+    assert (report.version, report.new_version) == ("blooms-detector version 2", True)
+    (model,) = client.search_logged_models([client.get_experiment_by_name("glasshouse").experiment_id])
+    assert client.get_model_version("blooms-detector", "2").source == model.artifact_location
+    assert not sync(stored.root).new_version
+
+
+def test_params_without_names_for_mlflow(stored: Any) -> None:
+    _run_everything(stored)
+    stored.set("  experiment: glasshouse\n", "")
+    with pytest.raises(ValueError, match=r"params\.yaml: tracking must hold two texts, experiment and"):
+        sync(stored.root)
 
 
 def test_a_deleted_experiment_is_named(stored: Any) -> None:

@@ -137,9 +137,7 @@ class _Draft:
         self.path, self.changes, self.notes = path, request.changes, list[str]()
         self.block: dict[str, Any] = dict(values["model"]["backbone"])
         shared = {**LEFT_OUT, **request.changes}
-        known = {
-            key: value for key, value in shared.items() if _has(values, key) and not _holds_own(key)
-        }
+        known = {key: value for key, value in shared.items() if _has(values, key) and not _holds_own(key)}
         self.text = change_document(path.read_text(encoding="utf-8"), known)
 
     def settle(self, asked: Asked) -> Params:

@@ -24,6 +24,7 @@ from glasshouse.promotion.gate import LINE
 from glasshouse.tracking.aliases import CHAMPION, Registry, Version
 from glasshouse.tracking.commits import list_keepers
 from glasshouse.tracking.facts import Facts, read_trainings, take_machines
+from glasshouse.tracking.names import read_names
 from glasshouse.tracking.outcome import NETWORK
 from glasshouse.tracking.store import Store, locate_store
 
@@ -53,11 +54,11 @@ def read_lineage(root: Path, address: str | None = None, store: Store | None = N
 
     Raises:
         UnknownModel: no such address.
+        ValueError: none is given, and params.yaml names no model.
         StoreAway, RegistryFault, FactsMissing: MLflow is away, or lacks files or tags of it.
     """
     store = store or locate_store(root)
-    default = f"models:/{look_up(read_yaml(root / PARAMS), 'tracking.model_name')}@{CHAMPION}"
-    address = address or default
+    address = address or f"models:/{read_names(root).model_name}@{CHAMPION}"
     found = ADDRESS.fullmatch(address)
     if found is None:
         raise UnknownModel(

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 from glasshouse.journal.journal import read_about, read_executions
-from glasshouse.journal.pipeline import PARAMS, look_up, read_yaml
 from glasshouse.tracking.mirror import STATUSES, Mirror
+from glasshouse.tracking.names import read_names
 from glasshouse.tracking.store import DURING_TRAINING, StoreAway, alone, locate_store, spoken
 
 POLL_SECONDS = 0.25
@@ -19,8 +19,7 @@ NICENESS = 10  # the training's processors come first
 def follow(root: Path, journal: Path) -> None:
     """Show `journal` in MLflow until it is over; raises StoreAway where the store breaks off."""
     store, folder, stage = locate_store(root), journal.parents[1], journal.parent.name
-    experiment = look_up(read_yaml(root / PARAMS), "tracking.experiment")
-    mirror = Mirror(root, store, experiment, DURING_TRAINING)
+    mirror = Mirror(root, store, read_names(root).experiment, DURING_TRAINING)
     with spoken(store):
         with alone(root):
             mirror.reap()

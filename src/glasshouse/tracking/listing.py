@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from glasshouse.journal.pipeline import PARAMS, look_up, read_yaml
-from glasshouse.tracking.mirror import KIND, STATE
+from glasshouse.tracking.mirror import KIND, STATE, demand_alive
+from glasshouse.tracking.names import read_names
 from glasshouse.tracking.store import AFTERWARDS, connect, locate_store, spoken
 
 SCORES = ("mAP_50_95", "mAP_50", "accuracy", "mean_iou")
+MOST_RUNS = 50_000  # MLflow gives no more at once
 
 
 def list_runs(root: Path, limit: int) -> list[str]:
@@ -18,8 +19,9 @@ def list_runs(root: Path, limit: int) -> list[str]:
     Raises:
         FileNotFoundError: `root` is no project's folder.
         StoreAway: MLflow is away.
+        ValueError: params.yaml names no experiment, or one that was deleted.
     """
-    wanted, store = look_up(read_yaml(root / PARAMS), "tracking.experiment"), locate_store(root)
+    wanted, store = read_names(root).experiment, locate_store(root)
     if store.is_unborn:
         return []
     client = connect(store, AFTERWARDS)
@@ -27,8 +29,9 @@ def list_runs(root: Path, limit: int) -> list[str]:
         experiment = client.get_experiment_by_name(wanted)
         if experiment is None:
             return []
+        demand_alive(experiment, store)
         runs = client.search_runs(
-            [experiment.experiment_id], f"tags.`{KIND}` = 'pipeline'", max_results=limit
+            [experiment.experiment_id], f"tags.`{KIND}` = 'pipeline'", max_results=min(limit, MOST_RUNS)
         )
     lines = []
     for run in runs:

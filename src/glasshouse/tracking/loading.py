@@ -8,9 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from glasshouse.journal.pipeline import PARAMS, look_up, read_yaml
+from glasshouse.journal.pipeline import PARAMS
 from glasshouse.prediction.predictor import Predictor
 from glasshouse.prediction.runtime import find_file, open_network
+from glasshouse.tracking.names import read_names
 from glasshouse.tracking.store import AFTERWARDS, connect, locate_store, spoken
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def load_champion_or_export(threads: int = 0) -> Predictor:
     """
     if not Path(PARAMS).is_file():
         raise ValueError("there is no params.yaml here, so no champion is known: name a network by --model.")
-    address = f"{SCHEME}{look_up(read_yaml(Path(PARAMS)), 'tracking.model_name')}@{CHAMPION}"
+    address = f"{SCHEME}{read_names(Path()).model_name}@{CHAMPION}"
     try:
         return load(address, threads=threads)
     except UnknownModel:

@@ -20,10 +20,11 @@ from glasshouse.journal.journal import (
     read_executions,
 )
 from glasshouse.tracking.moved import is_elsewhere, say_left
+from glasshouse.tracking.names import make_legal
 from glasshouse.tracking.store import AFTERWARDS, Patience, Store, StoreAway, alone, connect, spoken
 
 if TYPE_CHECKING:
-    from mlflow.entities import Metric, Run
+    from mlflow.entities import Experiment, Metric, Run
 
 STATE, KIND, STAGE, CREATED = "glasshouse.state", "glasshouse.kind", "glasshouse.stage", "glasshouse.created"
 COUNT, MIRRORED, ERROR = "glasshouse.run_count", "glasshouse.mirrored", "glasshouse.error"
@@ -35,6 +36,7 @@ STATUSES = {
     "killed": "KILLED",
 }
 PARAMS_A_CALL, METRICS_A_CALL = 100, 1000  # MLflow's limits
+LONGEST_KEY = 240  # characters of a param's name; MLflow takes 250
 
 Point = tuple[str, int, float]  # name, step, value
 
@@ -170,12 +172,7 @@ class Mirror:
                 found = self.client.get_experiment_by_name(self.experiment)
                 if found is None:
                     raise
-        if found.lifecycle_stage == "deleted":
-            raise ValueError(
-                f"the experiment {self.experiment!r} was deleted in {self.store.shown}: restore it "
-                f"(mlflow experiments restore --experiment-id {found.experiment_id}), or set another name in "
-                "params.yaml tracking.experiment."
-            )
+        demand_alive(found, self.store)
         self._demand_own_files(str(found.artifact_location))
         return str(found.experiment_id)
 
@@ -210,10 +207,26 @@ class Mirror:
     def _log_params(self, run: Run, params: Mapping[str, Any]) -> None:
         from mlflow.entities import Param
 
-        missing = [Param(key, str(value)) for key, value in params.items() if key not in run.data.params]
+        named: dict[str, str] = {}
+        for key, value in params.items():  # which holds names of classes too (promotion.class_floors)
+            legal = make_legal(key, LONGEST_KEY)
+            while legal in named:
+                legal += "_"
+            named[legal] = str(value)
+        missing = [Param(key, value) for key, value in named.items() if key not in run.data.params]
         for start in range(0, len(missing), PARAMS_A_CALL):
             self.client.log_batch(run.info.run_id, params=missing[start : start + PARAMS_A_CALL])
         run.data.params.update({param.key: param.value for param in missing})
+
+
+def demand_alive(experiment: Experiment, store: Store) -> None:
+    """Raise ValueError where the experiment was deleted."""
+    if experiment.lifecycle_stage == "deleted":
+        raise ValueError(
+            f"the experiment {experiment.name!r} was deleted in {store.shown}: restore it "
+            f"(mlflow experiments restore --experiment-id {experiment.experiment_id}), or set another name "
+            "in params.yaml tracking.experiment."
+        )
 
 
 def filter_versions(name: str, state: str) -> str:

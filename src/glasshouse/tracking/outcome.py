@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from glasshouse.journal.pipeline import (
     read_pipeline,
     read_yaml,
 )
+from glasshouse.tracking.names import make_legal
 
 METRICS = "reports/evaluate/metrics.json"
 HISTORIES = {"train_head": "models/head.json", "fine_tune": "models/model.json"}
@@ -34,6 +34,7 @@ PAGES = {
 PAGE_KINDS = (".html", ".json", ".png", ".svg", ".jpg", ".jpeg", ".csv", ".txt")
 NOT_PAGES = ("predictions.json", "ground_truth.json")  # large, and of use only beside DVC's other files
 NOT_SCORES = ("protocol",)  # how it was measured: numbers, but none to compare runs by
+LONGEST_PART = 150  # characters: MLflow takes 250 for the whole name of a metric
 SPLIT_PREFIXES = {"test": "", "valid": "valid_"}
 
 
@@ -105,8 +106,9 @@ def _leaves(block: Mapping[str, Any], above: str) -> Iterator[tuple[str, float]]
 
 
 def _make_legal(name: str) -> str:
-    legal = re.sub(r"[^\w.\- ]", "_", name)
-    return legal.replace(".", "_") if legal.startswith(".") else legal
+    """One part of a metric's name: a class may be called by nothing, by dots, or by a whole sentence."""
+    legal = make_legal(name, LONGEST_PART)
+    return legal.replace(".", "_") if legal.startswith(".") else legal or "_"
 
 
 def _interval_ends(intervals: Mapping[str, Any], above: str) -> Iterator[tuple[str, float]]:

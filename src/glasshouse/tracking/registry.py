@@ -93,12 +93,11 @@ def _log_network(mirror: Mirror, parent: Run, path: Path) -> str:
 
     client, run_id = mirror.client, parent.info.run_id
     outputs = client.get_run(run_id).outputs
-    if outputs is not None and outputs.model_outputs:
-        return str(outputs.model_outputs[-1].model_id)
+    known = {each.model_id for each in outputs.model_outputs} if outputs is not None else set()
     left = client.search_logged_models(
         [mirror.experiment_id], f"source_run_id = '{run_id}'", order_by=[{"field_name": "creation_time"}]
     )
-    if left:
+    if left:  # one that was deleted by hand is not found, though the run still names it
         logged = left[0]
     else:
         logged = client.create_logged_model(mirror.experiment_id, name="model", source_run_id=run_id)
@@ -107,7 +106,8 @@ def _log_network(mirror: Mirror, parent: Run, path: Path) -> str:
             save_network(path, Path(folder, "model"), run_id, logged.model_id)
             client.log_model_artifacts(logged.model_id, f"{folder}/model")
         client.finalize_logged_model(logged.model_id, READY)
-    client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+    if logged.model_id not in known:
+        client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
     return str(logged.model_id)
 
 

@@ -147,7 +147,8 @@ def spoken(store: Store) -> Iterator[None]:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         told = lines[-1] if lines[0].endswith(":") else lines[0]  # what fails in files is listed below
         reason = told if len(told) <= SHOWN_REASON else f"{told[:SHOWN_REASON]}..."
-        raise StoreAway(f"MLflow at {store.shown} broke off: {reason}") from error
+        end = "" if reason.endswith(".") else "."
+        raise StoreAway(f"MLflow at {store.shown} broke off: {reason}{end}") from error
 
 
 @contextmanager

@@ -14,10 +14,11 @@ from glasshouse.journal.digests import Digests
 from glasshouse.journal.git import has_changes, read_commit
 from glasshouse.journal.journal import list_states, read_executions, state_folder
 from glasshouse.journal.page import write_page
-from glasshouse.journal.pipeline import PARAMS, look_up, read_yaml
+from glasshouse.journal.pipeline import PARAMS
 from glasshouse.journal.state import read_state
 from glasshouse.tracking.challenger import show_challenger
 from glasshouse.tracking.mirror import Mirror
+from glasshouse.tracking.names import read_names
 from glasshouse.tracking.outcome import MANIFEST, NETWORK, Outcome, flatten_scores, read_outcome
 from glasshouse.tracking.registry import register
 from glasshouse.tracking.store import AFTERWARDS, Patience, Store, alone, locate_store, spoken
@@ -74,16 +75,16 @@ def sync(root: Path, store: Store | None = None, patience: Patience = AFTERWARDS
     folder = state_folder(root, state.id)
     if outcome.metrics or folder.is_dir():
         write_page(root, state)
-    settings = look_up(read_yaml(root / PARAMS), "tracking")
+    names = read_names(root)
     report = Report(store.shown, state.id, faults=outcome.faults)
-    mirror = Mirror(root, store, settings["experiment"], patience)
+    mirror = Mirror(root, store, names.experiment, patience)
     with spoken(store), alone(root):
         for place in list_states(root):
             parent, children, points = mirror.show_state(place)
             report.states, report.children = report.states + 1, report.children + children
             report.points += points
             if place == folder:
-                _show_present(mirror, parent, outcome, settings["model_name"], report, children == 0)
+                _show_present(mirror, parent, outcome, names.model_name, report, children == 0)
             else:
                 mirror.log_values(parent, _last_scores(place))
     return report
