@@ -37,7 +37,8 @@ def main() -> None:
             parity = measure_parity(
                 predict_with(model),
                 load_formats(paths),
-                spread_pixels(test, len(test.pixels)),
+                test.pixels.gather,
+                len(test.pixels),
                 MAIN_SCORE[params.model.task],
                 make_score(test, params.model.task, params.evaluate.batch_size),
                 Tolerance(params.export.tolerance_fp32, params.export.tolerance_int8_map),

@@ -30,7 +30,10 @@ def mean_first(predict: Any) -> float:
 
 
 def measure(exports: dict[str, Any]) -> pd.DataFrame:
-    return measure_parity(predictor(0.0), exports, PIXELS, "accuracy", mean_first, TOLERANCE, latency_runs=2)
+    pictures = PIXELS.__getitem__, len(PIXELS)
+    return measure_parity(
+        predictor(0.0), exports, *pictures, "accuracy", mean_first, TOLERANCE, latency_runs=2
+    )
 
 
 def test_float_is_judged_by_difference_and_eight_bits_by_score() -> None:
@@ -72,7 +75,14 @@ def test_nothing_compared_is_not_within() -> None:
         }
 
     frame = measure_parity(
-        empty, {"onnx": empty}, PIXELS, "mAP_50_95", lambda _: 0.0, TOLERANCE, latency_runs=1
+        empty,
+        {"onnx": empty},
+        PIXELS.__getitem__,
+        len(PIXELS),
+        "mAP_50_95",
+        lambda _: 0.0,
+        TOLERANCE,
+        latency_runs=1,
     )
     assert frame["compared"][0] == 0
     assert not frame["within"][0]
@@ -86,10 +96,28 @@ def test_predictions_are_joined_over_chunks() -> None:
         return {"probabilities": pixels[:, 0, 0, :1]}
 
     pixels = np.arange(2 * CHUNK + 3, dtype=np.float32).reshape(-1, 1, 1, 1)
-    np.testing.assert_array_equal(predict_all(predict, pixels)["probabilities"][:, 0], pixels.ravel())
+    found = predict_all(predict, pixels.__getitem__, len(pixels))
+    np.testing.assert_array_equal(found["probabilities"][:, 0], pixels.ravel())
     assert sizes == [CHUNK, CHUNK, 3]
     with pytest.raises(ValueError, match="no picture"):
-        predict_all(predict, pixels[:0])
+        predict_all(predict, pixels.__getitem__, 0)
+
+
+def test_a_large_split_is_never_in_memory_as_a_whole() -> None:
+    pixels, asked = np.zeros((3 * CHUNK + 1, 4, 4, 3), np.uint8), []
+
+    def gather(rows: Any) -> Any:
+        asked.append(len(rows))
+        return pixels[rows]
+
+    def predict(given: Any) -> dict[str, Any]:
+        assert given.dtype == np.float32
+        return {"probabilities": given[:, 0, 0]}
+
+    frame = measure_parity(
+        predict, {"onnx": predict}, gather, len(pixels), "accuracy", lambda _: 1.0, TOLERANCE, latency_runs=1
+    )
+    assert (frame["compared"][0], max(asked)) == (len(pixels), CHUNK)
 
 
 def test_files_hold_the_figures_and_only_one_holds_times(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from glasshouse.export.difference import compare
@@ -25,6 +26,7 @@ CHUNK = 32  # pictures a call while comparing
 TIMES = ("latency_ms", f"latency_batch_{BATCH}_ms")
 
 Score = Callable[[Predict], float]
+Gather = Callable[[NDArray[np.int64]], NDArray[Any]]  # rows (n,) -> those pictures (n, H, W, 3), 0..255
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class Tolerance:
 def measure_parity(
     reference: Predict,
     exports: Mapping[str, Predict],
-    pixels: Pixels,
+    gather: Gather,
+    count: int,
     metric: str,
     score: Score,
     tolerance: Tolerance,
@@ -58,7 +61,8 @@ def measure_parity(
     Args:
         reference: the Keras model.
         exports: format -> loaded file.
-        pixels: (N, H, W, 3) float32, 0..255, the pictures to compare on.
+        gather: reads the pictures to compare on, never more than `CHUNK` at once.
+        count: how many there are.
         metric: name of the score, mAP_50_95 or accuracy.
         score: that metric of a predictor, on pictures of the caller's choice; higher is better.
         tolerance: what decides.
@@ -69,10 +73,12 @@ def measure_parity(
         the score), compared, the metric, reference_score, tolerance, within, latency_ms (one picture),
         latency_batch_8_ms.
     """
-    expected, reference_score = predict_all(reference, pixels), score(reference)
+    expected, reference_score = predict_all(reference, gather, count), score(reference)
+    batch = _read(gather, np.arange(BATCH) % count)
+    size_px = batch.shape[1], batch.shape[2]
     rows: list[dict[str, Any]] = []
     for name, predict in tqdm(exports.items(), desc="parity", unit="format", disable=None):
-        difference = compare(expected, predict_all(predict, pixels), (pixels.shape[1], pixels.shape[2]))
+        difference = compare(expected, predict_all(predict, gather, count), size_px)
         reached = score(predict)
         judged, limit = difference.largest, tolerance.fp32
         if name in QUANTIZED:
@@ -88,8 +94,8 @@ def measure_parity(
                 "reference_score": reference_score,
                 "tolerance": limit,
                 "within": bool(difference.compared > 0 and judged <= limit),  # a NaN is not within
-                TIMES[0]: measure_latency(predict, pixels[:1], latency_runs),
-                TIMES[1]: measure_latency(predict, repeat_to(pixels, BATCH), latency_runs),
+                TIMES[0]: measure_latency(predict, batch[:1], latency_runs),
+                TIMES[1]: measure_latency(predict, batch, latency_runs),
             }
         )
     return pd.DataFrame(rows)
@@ -100,12 +106,17 @@ def repeat_to(pixels: Pixels, count: int) -> Pixels:
     return pixels[np.arange(count) % len(pixels)]
 
 
-def predict_all(predict: Predict, pixels: Pixels) -> Predictions:
-    """Predictions for any number of pictures, `CHUNK` at a time."""
-    if len(pixels) == 0:
+def predict_all(predict: Predict, gather: Gather, count: int) -> Predictions:
+    """Predictions for any number of pictures, read and predicted `CHUNK` at a time."""
+    if count == 0:
         raise ValueError("There is no picture to compare the exported formats on.")
-    parts = [predict(pixels[start : start + CHUNK]) for start in range(0, len(pixels), CHUNK)]
+    rows = np.arange(count)
+    parts = [predict(_read(gather, rows[start : start + CHUNK])) for start in range(0, count, CHUNK)]
     return {name: np.concatenate([part[name] for part in parts]) for name in sorted(parts[0])}
+
+
+def _read(gather: Gather, rows: NDArray[np.int64]) -> Pixels:
+    return np.asarray(gather(rows), np.float32)
 
 
 def write_parity(frame: pd.DataFrame, paths: Mapping[str, Path], folder: Path) -> None:
