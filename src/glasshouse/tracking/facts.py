@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from glasshouse.export.formats import QUANTIZED
 from glasshouse.journal.git import ask_git
 from glasshouse.journal.journal import Execution, read_executions, state_folder
 from glasshouse.journal.pipeline import PARAMS, look_up, read_pipeline, read_yaml
@@ -26,6 +27,7 @@ PREFIX = "glasshouse."
 LABELS, AGREEMENT, REPORTS = "exports/labels.txt", "exports/agreement.json", "reports/quality"
 SPLIT_TABLE = "data/split.parquet"
 CLEAN, MISSING, AGREES = "clean", "missing", "agrees"
+MAIN_SCORES = ("mAP_50_95", "accuracy")  # one of them stands in agreement.json
 TRAININGS = ("train_head", "fine_tune")
 LATER = ("machines",)  # facts that versions of earlier releases lack
 KEY_DIGITS = (
@@ -166,12 +168,29 @@ def judge_exports(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     rows = json.loads(path.read_text(encoding="utf-8"))
-    return {
-        name: AGREES
-        if row["within"]
-        else f"differs by {row['max_abs_difference_scores']} (tolerance {row['tolerance']})"
-        for name, row in rows.items()
+    return {name: AGREES if row["within"] else _say_apart(name, row) for name, row in rows.items()}
+
+
+def _say_apart(name: str, row: Mapping[str, Any]) -> str:
+    """By the figure that the tolerance limits: an 8-bit format's lost score, else the largest difference."""
+    tolerance = f"(tolerance {row['tolerance']})"
+    if not row["compared"]:
+        return "was held against nothing: no picture has a detection"
+    if name in QUANTIZED:
+        metric = next(each for each in MAIN_SCORES if each in row)
+        if None in (row[metric], row["reference_score"]):
+            return f"has no {metric} {tolerance}"
+        return f"loses {row['reference_score'] - row[metric]:.6g} of {metric} {tolerance}"
+    figures = {
+        "scores": row["max_abs_difference_scores"],
+        "boxes": row["max_abs_difference_boxes"],
+        "unpaired detections": row["unpaired"],
     }
+    unknown = [which for which, value in figures.items() if value is None]
+    if unknown:
+        return f"differs without measure in {', '.join(unknown)} {tolerance}"
+    which = max(figures, key=lambda each: float(figures[each]))
+    return f"differs by {figures[which]} in {which} {tolerance}"
 
 
 def read_pictures(root: Path) -> Pictures:
