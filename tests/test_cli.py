@@ -250,9 +250,9 @@ def test_doctor_tells_of_git_that_hangs(
     inside.write("bin/git", "#!/bin/sh\nexec sleep 20\n")
     (inside.root / "bin/git").chmod(0o755)
     monkeypatch.setenv("PATH", f"{inside.root / 'bin'}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr(git, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(git, "PATIENCE_SECONDS", 0.2)
     assert main(["doctor"]) == 1
-    assert "`git rev-parse HEAD` has not answered within 0.2 s" in find_line(
+    assert "`git rev-parse HEAD` did not end within 0.2 s" in find_line(
         capsys.readouterr().out, "BAD git"
     )
 

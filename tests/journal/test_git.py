@@ -1,19 +1,31 @@
-"""Git that does not answer."""
-
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from glasshouse.journal import git
+from glasshouse.journal.git import ask_git, has_changes, read_commit
 
 
-def test_git_that_hangs_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    hanging = tmp_path / "git"
-    hanging.write_text("#!/bin/sh\nexec sleep 60\n")
-    hanging.chmod(0o755)
+def test_without_a_repository_or_commit_there_is_no_answer(tmp_path: Path) -> None:
+    assert read_commit(tmp_path) is None
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    assert read_commit(tmp_path) is None and not has_changes(tmp_path)
+
+
+def test_a_name_that_is_no_text_is_no_traceback(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    with (tmp_path / ".git/config").open("ab") as stream:
+        stream.write(b"[user]\n\tname = Jos\xe9\n")
+    assert ask_git(tmp_path, "config", "user.name") == "Jos\ufffd"
+
+
+def test_a_git_that_hangs_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "git").write_text("#!/bin/sh\nexec sleep 60\n")
+    (tmp_path / "git").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    monkeypatch.setattr(git, "PATIENCE_S", 0.5)
-    with pytest.raises(ValueError, match=r"`git rev-parse HEAD` has not answered within 0.5 s: try it by"):
-        git.read_commit(tmp_path)
+    monkeypatch.setattr(git, "PATIENCE_SECONDS", 0.2)
+    with pytest.raises(ValueError, match=r"`git status .*` did not end within 0\.2 s in .*: see by hand"):
+        has_changes(tmp_path)

@@ -17,6 +17,7 @@ from glasshouse.journal.journal import (
     list_stages,
     list_states,
     merge_epochs,
+    read_about,
     read_execution,
     read_executions,
     write_about,
@@ -167,6 +168,12 @@ def _execution(number: int, losses: dict[int, float]) -> Execution:
 def test_executions_make_one_curve(losses: list[dict[int, float]], curve: list[Any]) -> None:
     merged = merge_epochs([_execution(number, rows) for number, rows in enumerate(losses, start=1)])
     assert [(epoch.step, epoch.metrics["loss"], epoch.time) for epoch in merged] == curve
+
+
+def test_an_empty_page_of_a_state_is_named(tmp_path: Path) -> None:
+    (tmp_path / "state.json").touch()
+    with pytest.raises(ValueError, match=r"state\.json: no valid page of a state .* Remove the file\."):
+        read_about(tmp_path)
 
 
 def test_states_and_stages_are_listed_in_the_order_they_began(tmp_path: Path) -> None:

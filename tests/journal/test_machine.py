@@ -72,3 +72,14 @@ def test_gpus_are_those_that_the_driver_shows(
         (tmp_path / "nvidia-smi").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert list_gpus() == gpus
+
+
+@pytest.mark.parametrize("program", ["#!/bin/sh\nexec /bin/sleep 60\n", "no program\n"])
+def test_a_driver_that_hangs_or_is_broken_shows_none(
+    program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "nvidia-smi").write_text(program)
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(machine, "DRIVER_SECONDS", 0.2)
+    assert list_gpus() == []

@@ -5,26 +5,33 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-PATIENCE_S = 60.0
+PATIENCE_SECONDS = 120  # to list a million pictures takes a while
 
 
 def ask_git(root: Path, *words: str) -> str | None:
     """What git prints, None where there is no git, no repository or no commit yet.
 
+    What is no UTF-8 (names of files, of persons) has a mark in the place of each odd byte.
+
     Raises:
-        ValueError: it does not answer in PATIENCE_S.
+        ValueError: git does not end.
     """
-    command = ["git", *words]
     try:
         answer = subprocess.run(
-            command, cwd=root, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+            ["git", *words],
+            cwd=root,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=PATIENCE_SECONDS,
+            check=False,
         )
     except FileNotFoundError:
         return None
     except subprocess.TimeoutExpired as error:
         raise ValueError(
-            f"`{' '.join(command)}` has not answered within {PATIENCE_S:g} s: try it by hand; a disk that "
-            "hangs, or a helper that waits for input, keeps it."
+            f"`git {' '.join(words)}` did not end within {PATIENCE_SECONDS:g} s in {root.resolve()}: "
+            "see by hand what it waits for."
         ) from error
     return answer.stdout.strip() if answer.returncode == 0 else None
 

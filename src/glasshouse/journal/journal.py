@@ -193,8 +193,12 @@ def write_about(folder: Path, about: Mapping[str, Any]) -> None:
 
 
 def read_about(folder: Path) -> dict[str, Any]:
-    """A state's own page."""
-    return dict(json.loads((folder / ABOUT).read_text(encoding="utf-8")))
+    """A state's own page; raises ValueError naming it where a crash of the machine left it empty."""
+    path = folder / ABOUT
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise ValueError(f"{path}: no valid page of a state ({error}). Remove the file.") from error
 
 
 def list_states(root: Path) -> list[Path]:

@@ -12,6 +12,7 @@ from typing import Any
 
 THREADS = "TF_NUM_INTRAOP_THREADS"  # TensorFlow's own variable: threads that share one operation
 CPUINFO = Path("/proc/cpuinfo")
+DRIVER_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +82,13 @@ def name_processor() -> str:
 def list_gpus() -> list[str]:
     """Names of the GPUs that NVIDIA's driver shows, without importing TensorFlow.
 
-    Where the driver does not answer, no GPU can be trained on.
+    Where the driver does not answer, fails or hangs, no GPU can be trained on.
     """
     if shutil.which("nvidia-smi") is None:
         return []
     query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-    answer = subprocess.run(query, capture_output=True, text=True, timeout=30, check=False)
+    try:
+        answer = subprocess.run(query, capture_output=True, text=True, timeout=DRIVER_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
     return [line.strip() for line in answer.stdout.splitlines() if not answer.returncode and line.strip()]
