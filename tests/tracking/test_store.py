@@ -148,7 +148,7 @@ def test_a_server_cannot_make_a_request_wait_longer_than_its_patience(
     server.RequestHandlerClass = Busy
     store = Store(f"http://127.0.0.1:{server.server_port}", None)
     client, start = connect(store, Patience(timeout_s=2, retries=1)), time.monotonic()
-    with pytest.raises(StoreAway, match="Max retries exceeded"), spoken(store):
+    with pytest.raises(StoreAway, match="too many 503 error responses"), spoken(store):
         client.get_registered_model("flowers")
     assert time.monotonic() - start < 10
 
@@ -162,6 +162,18 @@ def test_the_reason_stands_in_the_sentence_where_mlflow_puts_it_below() -> None:
         spoken(Store("sqlite:///x.db", None)),
     ):
         raise MlflowException(text)
+
+
+def test_of_a_request_that_failed_the_cause_is_told_and_not_its_address() -> None:
+    from mlflow.exceptions import MlflowException
+
+    address = f"http://127.0.0.1:9/api/2.0/mlflow-artifacts/artifacts/{'x' * 300}"
+    pool = f"HTTPConnectionPool(host='127.0.0.1', port=9): Max retries exceeded with url: {address}"
+    cause = "ResponseError('too many 500 error responses')"
+    said = f"API request to {address} failed with exception {pool} (Caused by {cause})"
+    with pytest.raises(StoreAway) as caught, spoken(Store("http://127.0.0.1:9", None)):
+        raise MlflowException(said)
+    assert str(caught.value) == f"MLflow at http://127.0.0.1:9 broke off: {cause}."
 
 
 def test_a_package_that_a_kind_of_store_needs_is_named() -> None:

@@ -296,6 +296,29 @@ def test_of_two_versions_made_at_once_by_two_machines_the_older_stays(
     assert len(_client(stored.root).search_model_versions("name = 'blooms-detector'")) == 1
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_data_set_that_another_machine_named_at_the_same_moment(
+    stored: Any, monkeypatch: pytest.MonkeyPatch, is_there: bool
+) -> None:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    log_inputs = MlflowClient.log_inputs
+
+    def come_second(*arguments: Any, **named: Any) -> None:
+        if is_there:
+            log_inputs(*arguments, **named)
+        raise MlflowException("BAD_REQUEST: UNIQUE constraint failed: inputs.source_type")
+
+    _run_everything(stored)
+    monkeypatch.setattr(MlflowClient, "log_inputs", come_second)
+    if is_there:
+        assert sync(stored.root).version == "blooms-detector version 1"
+    else:
+        with pytest.raises(StoreAway, match="UNIQUE constraint failed"):
+            sync(stored.root)
+
+
 def test_names_of_classes_become_legal(stored: Any) -> None:
     classes = {name: {"AP": 0.5} for name in ("a@b", "a#b", "../x", "ä/ö", "..")}
     stored.make_outputs()

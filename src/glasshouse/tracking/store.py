@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PREFLIGHT_SECONDS = 2.0
 LOCK_SECONDS = 60.0
 SHOWN_REASON = 200  # characters of what MLflow says, which may be a page
+CAUSE = "(Caused by "  # behind the address of a request that failed, which may be longer than that
 KINDS = (
     *("sqlite", "postgresql", "mysql", "mssql"),
     *("http", "https", "databricks", "databricks-uc", "uc"),
@@ -144,11 +145,16 @@ def spoken(store: Store) -> Iterator[None]:
             "install it beside Glasshouse, or name another store."
         ) from error
     except (MlflowException, SQLAlchemyError, sqlite3.Error, http.client.HTTPException, OSError) as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        told = lines[-1] if lines[0].endswith(":") else lines[0]  # what fails in files is listed below
-        reason = told if len(told) <= SHOWN_REASON else f"{told[:SHOWN_REASON]}..."
-        end = "" if reason.endswith(".") else "."
-        raise StoreAway(f"MLflow at {store.shown} broke off: {reason}{end}") from error
+        raise StoreAway(f"MLflow at {store.shown} broke off: {_say_reason(error)}") from error
+
+
+def _say_reason(error: Exception) -> str:
+    """One sentence of what may be a page."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    told = lines[-1] if lines[0].endswith(":") else lines[0]  # what fails in files is listed below
+    cause = told.rpartition(CAUSE)[2].removesuffix(")") if CAUSE in told else told
+    reason = cause if len(cause) <= SHOWN_REASON else f"{cause[:SHOWN_REASON]}..."
+    return reason if reason.endswith(".") else f"{reason}."
 
 
 @contextmanager

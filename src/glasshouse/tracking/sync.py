@@ -168,14 +168,23 @@ def _show_manifest(mirror: Mirror, parent: Run, outcome: Outcome) -> None:
     )
     if digest is None or not (mirror.root / MANIFEST).is_file():
         return
-    known = parent.inputs.dataset_inputs if parent.inputs is not None else []
-    if any(entry.dataset.digest == digest for entry in known):
+    if _has_input(parent, digest):
         return
     from mlflow.entities import DatasetInput, InputTag
+    from mlflow.exceptions import MlflowException
 
     manifest = _describe_manifest(mirror.root / MANIFEST, parent.data.params["dataset.source"], digest)
     tags = [InputTag("mlflow.data.context", "training")]
-    mirror.client.log_inputs(parent.info.run_id, [DatasetInput(manifest, tags)])
+    try:
+        mirror.client.log_inputs(parent.info.run_id, [DatasetInput(manifest, tags)])
+    except MlflowException:
+        if not _has_input(mirror.client.get_run(parent.info.run_id), digest):
+            raise  # else another machine was faster
+
+
+def _has_input(run: Run, digest: str) -> bool:
+    inputs = run.inputs.dataset_inputs if run.inputs is not None else []
+    return any(entry.dataset.digest == digest for entry in inputs)
 
 
 def _describe_manifest(path: Path, name: str, digest: str) -> Dataset:
