@@ -252,9 +252,7 @@ def test_doctor_tells_of_git_that_hangs(
     monkeypatch.setenv("PATH", f"{inside.root / 'bin'}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(git, "PATIENCE_SECONDS", 0.2)
     assert main(["doctor"]) == 1
-    assert "`git rev-parse HEAD` did not end within 0.2 s" in find_line(
-        capsys.readouterr().out, "BAD git"
-    )
+    assert "`git rev-parse HEAD` did not end within 0.2 s" in find_line(capsys.readouterr().out, "BAD git")
 
 
 def test_doctor_tells_the_number_of_threads(
