@@ -217,6 +217,14 @@ def test_names_from_outside_are_no_markup(tables, quality, tmp_path):
     assert "<script>alert" not in (tmp_path / "docs/download.html").read_text(encoding="utf-8")
 
 
+def test_the_damaged_report_of_another_stage_is_named_with_what_to_do(tables, quality, tmp_path):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/split.html").write_text("")
+    (tmp_path / "split.json").write_text('{"mode": "enf')
+    with pytest.raises(ValueError, match=r"split.json is no JSON .*delete it; its stage"):
+        guard("download", tables, quality, tmp_path)
+
+
 def test_times_stay_out_of_the_report_and_are_told(tmp_path, capsys):
     bench = runpy.run_path(str(BENCH.with_name("export.py")))
     quality = SimpleNamespace(mode="enforce", export=SimpleNamespace(severity={}, **bench["LIMITS"]))

@@ -7,13 +7,13 @@ frame of the page is this project's own.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glasshouse.quality.checking.checks import Outcome, Verdict
+from glasshouse.quality.checking.report import read_report
 
 if TYPE_CHECKING:
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
@@ -130,10 +130,10 @@ def _write_index(folder: Path) -> None:
 
 
 def _known(page: Path) -> str:
-    report = page.parent.parent / f"{page.stem}.json"
-    if not report.exists():
+    report = read_report(page.parent.parent / f"{page.stem}.json")
+    if report is None:
         return ""
-    findings = json.loads(report.read_text(encoding="utf-8"))["findings"]
+    findings = report["findings"]
     return f"{findings['critical']} critical, {findings['warning']} warnings"
 
 

@@ -1,4 +1,4 @@
-"""The verdict as a file of stable bytes and as text for the terminal."""
+"""The verdict as a file of stable bytes, and back, and as text for the terminal."""
 
 from __future__ import annotations
 
@@ -22,6 +22,24 @@ def write_report(verdict: Verdict, folder: Path) -> Path:
     text = json.dumps(_report(verdict), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8", newline="\n")
     return path
+
+
+def read_report(path: Path) -> dict[str, Any] | None:
+    """A JSON file of reports/quality, or None where it is not there.
+
+    Raises:
+        ValueError: it is damaged; the message names the file and what writes it anew.
+    """
+    if not path.is_file():
+        return None
+    try:
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # json's and Unicode's alike
+        raise ValueError(
+            f"{path.as_posix()} is no JSON ({error}): delete it; its stage, run with `dvc repro --force`, "
+            "writes it anew."
+        ) from error
+    return document
 
 
 def _report(verdict: Verdict) -> dict[str, Any]:

@@ -6,13 +6,13 @@ last. It holds no times, and needs no network.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from glasshouse.params import STAGE_KEYS
+from glasshouse.quality.checking.report import read_report
 from glasshouse.quality.page.cards import gather_cards
 from glasshouse.quality.page.environment import open_templates
 from glasshouse.quality.page.histograms import gather_charts, say_number
@@ -64,7 +64,7 @@ def write_page(folder: Path, raw: Path) -> Path:
         raw: data/raw, for the pictures; may be missing.
     """
     stages = read_stages(folder)
-    profile = _read(folder / PROFILE)
+    profile = read_report(folder / PROFILE)
     findings = [(stage.name, finding) for stage in stages if not stage.is_old for finding in stage.findings]
     environment = open_templates(TEMPLATES, cell=say_cell, columns=order_columns)
     text = environment.get_template("index.html.jinja").render(
@@ -87,7 +87,7 @@ def read_stages(folder: Path) -> list[Judged]:
     stages: list[Judged] = []
     stopped = False
     for name in STAGE_KEYS:
-        report = _read(folder / f"{name}.json")
+        report = read_report(folder / f"{name}.json")
         stages.append(Judged(name, _level(report), report, stopped and report is not None))
         stopped = stopped or (report is not None and not report["success"] and report["mode"] == "enforce")
     return stages
@@ -133,19 +133,6 @@ def _name_moved(findings: Sequence[tuple[str, Mapping[str, Any]]]) -> set[str]:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    if not path.is_file():
-        return None
-    try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # json's and Unicode's alike
-        raise ValueError(
-            f"{path.as_posix()} is no JSON ({error}): delete it; its stage, run with `dvc repro --force`, "
-            "writes it anew."
-        ) from error
-    return document
 
 
 def say_cell(value: Any) -> str:
