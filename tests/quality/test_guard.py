@@ -20,6 +20,7 @@ from glasshouse.quality.checking.checks import GuardFailure
 from glasshouse.quality.checking.guard import guard
 from glasshouse.quality.checking.validation import import_expectations, plain
 from glasshouse.quality.learning import summarize_weights
+from glasshouse.quality.page.page import read_stages, say_verdict
 from glasshouse.quality.suites.evaluate import flatten_metrics
 from glasshouse.quality.suites.preprocess import summarize_pixels
 from glasshouse.quality.suites.split import plan_shares
@@ -237,6 +238,21 @@ def test_times_stay_out_of_the_report_and_are_told(tmp_path, capsys):
     assert written[0] == written[1]
     assert "export: warning: latency_ratio: 1 of 2 rows, first format=litert_int8" in capsys.readouterr().err
     assert "25.0" in (tmp_path / "docs/export.html").read_text(encoding="utf-8")
+
+
+def test_a_time_that_stops_the_stage_stands_in_its_report(tmp_path):
+    bench = runpy.run_path(str(BENCH.with_name("export.py")))
+    limits = SimpleNamespace(severity={"latency_ratio": "critical"}, **bench["LIMITS"])
+    tables = bench["make_tables"]()
+    tables["parity"].loc[1, "latency_ms"] = 50.0
+    with pytest.raises(GuardFailure, match="latency_ratio"):
+        guard("export", tables, SimpleNamespace(mode="enforce", export=limits), tmp_path)
+    report = json.loads((tmp_path / "export.json").read_text(encoding="utf-8"))
+    assert (report["success"], report["findings"]["critical"]) == (False, 1)
+    assert say_verdict(read_stages(tmp_path))["headline"] == "Stopped in export: 1 critical finding"
+    guard("export", tables, SimpleNamespace(mode="report", export=limits), tmp_path)
+    report = json.loads((tmp_path / "export.json").read_text(encoding="utf-8"))
+    assert report["success"], "what goes on is hashed: its bytes must not hang on times"
 
 
 def test_the_import_leaves_telemetry_off_and_the_collector_as_it_was():

@@ -58,7 +58,8 @@ class Check:
         remedy: what to do, in one or two sentences.
         severity: a critical finding stops the pipeline in mode enforce, a warning never.
         rows: columns that tell a person which row it is (file name, id, box).
-        timed: it looks at times, which differ from run to run; its outcome stays out of the report's bytes.
+        timed: it looks at times, which differ from run to run; its outcome stays out of the report's bytes,
+            unless it stops the stage.
     """
 
     name: str

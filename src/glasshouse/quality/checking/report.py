@@ -13,6 +13,7 @@ from glasshouse.quality.checking.checks import Outcome, Verdict
 
 SHOWN_ROWS = 10  # of a critical finding in the terminal; the report holds more
 SHOWN_IN_WARNING = 3
+UNTOLD = "see Data Docs"  # in place of the status of what hangs on times
 
 
 def write_report(verdict: Verdict, folder: Path) -> Path:
@@ -43,7 +44,8 @@ def read_report(path: Path) -> dict[str, Any] | None:
 
 
 def _report(verdict: Verdict) -> dict[str, Any]:
-    stable = [outcome for outcome in verdict.outcomes if not outcome.timed]
+    hidden = [outcome for outcome in verdict.outcomes if outcome.timed and not _stops(outcome, verdict.mode)]
+    stable = [outcome for outcome in verdict.outcomes if outcome not in hidden]
     statuses = Counter(outcome.status for outcome in stable)
     findings = Counter(outcome.severity for outcome in stable if outcome.status == "failed")
     return {
@@ -54,15 +56,21 @@ def _report(verdict: Verdict) -> dict[str, Any]:
         "findings": {severity: findings[severity] for severity in ("critical", "warning")},
         "rows": dict(verdict.rows),
         "outcomes": [
-            _without_times(outcome) if outcome.timed else asdict(outcome) for outcome in verdict.outcomes
+            _without_times(outcome) if outcome in hidden else asdict(outcome) for outcome in verdict.outcomes
         ],
     }
+
+
+def _stops(outcome: Outcome, mode: str) -> bool:
+    """Whether it stops the stage. DVC then keeps nothing of it, so its report may tell of times, and must:
+    it is where a person looks for what stopped."""
+    return mode == "enforce" and outcome.severity == "critical" and outcome.status == "failed"
 
 
 def _without_times(outcome: Outcome) -> dict[str, Any]:
     """What is demanded of a time; what was found differs from run to run and stands in the Data Docs."""
     kept = ("check", "table", "severity", "expectation", "demanded", "remedy", "timed")
-    return {key: value for key, value in asdict(outcome).items() if key in kept} | {"status": "see Data Docs"}
+    return {key: value for key, value in asdict(outcome).items() if key in kept} | {"status": UNTOLD}
 
 
 def say_finding(finding: Outcome) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from glasshouse.params import STAGE_KEYS
-from glasshouse.quality.checking.report import read_report
+from glasshouse.quality.checking.report import UNTOLD, read_report
 from glasshouse.quality.page.cards import gather_cards
 from glasshouse.quality.page.environment import open_templates
 from glasshouse.quality.page.histograms import gather_charts, say_number
@@ -49,7 +49,7 @@ class Judged:
     @property
     def timed(self) -> list[str]:
         """Names of checks whose outcome is not in the report: it hangs on times, and reports are stable."""
-        return [str(outcome["check"]) for outcome in self._outcomes if outcome.get("timed")]
+        return [str(outcome["check"]) for outcome in self._outcomes if outcome["status"] == UNTOLD]
 
     @property
     def _outcomes(self) -> Sequence[Mapping[str, Any]]:
