@@ -91,6 +91,14 @@ EXPECTED = {
         "download: epoch 3: loss must be a finite number",
     ),
     "a file that is missing": ("open('data/nothing')", "download: data/nothing: No such file or directory."),
+    "a table that is missing": (
+        "from glasshouse.tables.raw import read_raw\nfrom pathlib import Path\nread_raw(Path('data/raw'))",
+        "download: data/raw/images.parquet is missing: run `dvc repro`.",
+    ),
+    "a shard that is missing": (
+        "from glasshouse.tables.raw import *\nfrom pathlib import Path\nlist_shards(Path('data/raw'))",
+        "download: data/raw: picture shard pictures-00000-of-00001.parquet is missing; run `dvc repro",
+    ),
     "a folder where a file should be": ("open('.', 'w')", "download: .: Is a directory."),
     "a full disk": ("raise OSError(28, 'No space left', 'data/x')", "the disk is full while writing data/x"),
 }

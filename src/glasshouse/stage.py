@@ -218,13 +218,14 @@ def stage(name: str, root: Path = Path(".")) -> Iterator[Stage]:
 
 
 def is_expected(error: Exception) -> bool:
-    """Whether a person can put it right: a room's own exception, a ValueError that one raises, the disk."""
-    if isinstance(error, OSError):
+    """Whether a person can put it right: a room's own exception, a ValueError or a sentence on a file that
+    one raises, the disk."""
+    if isinstance(error, OSError) and error.errno is not None:
         return error.errno in SURROUNDINGS
     if type(error).__module__.startswith("glasshouse."):
         return True
     return (
-        isinstance(error, ValueError)
+        isinstance(error, ValueError | OSError)
         and error.__traceback__ is not None
         and _is_raised_here(error.__traceback__)
     )

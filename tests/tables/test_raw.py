@@ -18,6 +18,7 @@ from glasshouse.sources.example import Example, LabelFault, ObjectLabel, SourceE
 from glasshouse.tables import writers
 from glasshouse.tables.gather import write_raw
 from glasshouse.tables.raw import iter_pictures, read_raw
+from glasshouse.tables.schema import SchemaError
 
 
 @dataclass
@@ -149,6 +150,14 @@ def test_shards_and_row_groups_are_cut_by_size_and_read_in_order(
     ]
     (tmp_path / "raw" / shards[2]).unlink()
     with pytest.raises(FileNotFoundError, match="pictures-00002-of-00004"):
+        list(iter_pictures(tmp_path / "raw"))
+
+
+def test_a_damaged_shard_is_named(tmp_path: Path) -> None:
+    write_raw(Listed([Example("a.png", paint(1))]), tmp_path / "raw")
+    (shard,) = (tmp_path / "raw").glob("pictures-*")
+    shard.write_bytes(shard.read_bytes()[:-50])
+    with pytest.raises(SchemaError, match=f"{shard.name} is damaged"):
         list(iter_pictures(tmp_path / "raw"))
 
 

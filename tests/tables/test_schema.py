@@ -82,6 +82,18 @@ def test_a_file_of_another_table_is_refused(tmp_path: Path) -> None:
         check_schema(fill("categories"), "pictures of cats")
 
 
+def test_a_file_that_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    with pytest.raises(FileNotFoundError, match=r"t.parquet is missing: run `dvc repro`"):
+        read_table("categories", path)
+    write_table(fill("categories", rows=1000), "categories", path)
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:-100], whole[:20] + bytes(20) + whole[40:]):
+        path.write_bytes(damaged)
+        with pytest.raises(SchemaError, match=r"t.parquet is damaged .*writes it anew"):
+            read_table("categories", path)
+
+
 @pytest.mark.parametrize(
     "table, row",
     [

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
-from glasshouse.tables.schema import read_table
+from glasshouse.tables.schema import name_damage, read_table
 
 TABLES = ("images", "objects", "categories", "statistics", "quarantine", "faults")
 
@@ -31,7 +31,7 @@ def read_raw(folder: Path) -> Raw:
 
     Raises:
         FileNotFoundError: a table is missing.
-        SchemaError: a file holds other columns.
+        SchemaError: a file is damaged, or holds other columns.
     """
     return Raw(*(read_table(table, folder / f"{table}.parquet") for table in TABLES))
 
@@ -41,11 +41,15 @@ def iter_pictures(folder: Path) -> Iterator[tuple[int, str, bytes]]:
 
     Raises:
         FileNotFoundError: a shard is missing.
+        SchemaError: a shard is damaged.
     """
     for path in list_shards(folder):
-        with pq.ParquetFile(path) as shard:
+        with name_damage(path):
+            shard = pq.ParquetFile(path)
+        with shard:
             for number in range(shard.num_row_groups):
-                columns = shard.read_row_group(number).to_pydict()
+                with name_damage(path):
+                    columns = shard.read_row_group(number).to_pydict()
                 yield from zip(columns["image_id"], columns["file_name"], columns["picture"], strict=True)
 
 

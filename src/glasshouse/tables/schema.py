@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -217,9 +219,25 @@ def read_table(table: str, path: Path) -> pd.DataFrame:
     """Read a table that write_table wrote.
 
     Raises:
-        SchemaError: the file holds other columns.
+        SchemaError: the file is damaged, or holds other columns.
         FileNotFoundError: there is no such file.
     """
-    frame: pd.DataFrame = pq.read_table(path).to_pandas()
+    with name_damage(path):
+        frame: pd.DataFrame = pq.read_table(path).to_pandas()
     check_schema(frame, table)
     return frame
+
+
+@contextmanager
+def name_damage(path: Path) -> Iterator[None]:
+    """Arrow tells of a file that is missing or damaged in errors of its own: say which, and what to do."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        if not path.exists():
+            raise FileNotFoundError(f"{path.as_posix()} is missing: run `dvc repro`.") from error
+        raise SchemaError(
+            f"{path.as_posix()} is damaged ({error}): delete it and run `dvc repro`, which writes it anew."
+        ) from error
