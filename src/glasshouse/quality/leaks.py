@@ -61,12 +61,12 @@ def with_copies(assigned: pd.DataFrame, plan: pd.DataFrame) -> pd.DataFrame:
 def _name_copies(torn: pd.DataFrame) -> pd.Series:
     """For each picture the pictures of its group in other splits, by name: `b.jpg (valid), c.jpg (test)`."""
     named = torn["file_name"].astype(object) + " (" + torn["split"].astype(object) + ")"
-    texts = {}
+    texts = pd.Series(index=torn.index, dtype=object)
     for _, group in torn.groupby("group"):
-        for row, split in group["split"].items():
-            others = named[group.index[group["split"] != split]].tolist()
-            texts[row] = abridge(others)
-    return pd.Series(texts, dtype=object)
+        # once for each split, not for each picture: a group may hold thousands
+        for _, inside in group.groupby("split"):
+            texts[inside.index] = abridge(named[group.index.difference(inside.index)].tolist())
+    return texts
 
 
 def leakage_checks() -> tuple[Check, ...]:
