@@ -97,6 +97,7 @@ def test_without_an_accepted_version_there_is_nothing_to_compare(raw, tmp_path):
         ('{"accepted": {}}', "'version'"),
         ('{"accepted": {"version": 2}}', "version 2 is not 1"),
         ('{"accepted": 3}', "no profile of this version"),
+        ('{"acceptd": null}', "lacks the key accepted: .*from git"),
     ],
 )
 def test_a_spoilt_reference_is_an_error_that_names_the_file(text, message, tmp_path):

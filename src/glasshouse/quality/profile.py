@@ -79,10 +79,20 @@ def read_profile(document: Mapping[str, Any], where: Path) -> Profile:
 
 
 def read_accepted(path: Path) -> Profile | None:
-    """The profile that was accepted last; None where nothing was yet, or the file is not there."""
+    """The profile that was accepted last; None where nothing was yet, or the file is not there.
+
+    Raises:
+        ProfileError: the file is damaged; without its key it must not pass for one that holds nothing.
+    """
     if not path.is_file():
         return None
-    accepted = _read_json(path, "take the last good one from git").get("accepted")
+    document = _read_json(path, "take the last good one from git")
+    if "accepted" not in document:
+        raise ProfileError(
+            f"{path.as_posix()} lacks the key accepted: take the last good one from git, or write "
+            '{"accepted": null} into it where no data version was accepted yet.'
+        )
+    accepted = document["accepted"]
     return None if accepted is None else read_profile(accepted, path)
 
 
