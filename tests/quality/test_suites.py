@@ -16,6 +16,7 @@ from glasshouse.params.schema import Quality
 from glasshouse.quality.checking.contract import complete_tables, contract_checks, describe_tables
 from glasshouse.quality.checking.guard import find_suite
 from glasshouse.quality.checking.validation import read_outcomes, validate
+from glasshouse.tables.gather import LOST, LOST_KIND
 
 HERE = Path(__file__).parent
 STAGES = {path.stem: runpy.run_path(str(path)) for path in sorted((HERE / "stages").glob("*.py"))}
@@ -232,3 +233,13 @@ def test_tables_that_may_be_empty_can_be_judged(stage):
     # An unlabelled picture is legitimate only where others have objects; what was scored must be there.
     expected = {"download": {"picture_labelled"}, "evaluate": {"objects_as_manifest", "predictions_as_table"}}
     assert findings == expected.get(stage, set())
+
+
+def test_labels_that_are_lost_with_their_picture_count_by_their_number():
+    """One file that is no picture, and 40 objects with it; 24 labels and 17 objects stay."""
+    bench = STAGES["download"]
+    reason = f"{LOST.format(40)}: truncated JPEG picture"
+    fault = {**bench["FAULT"], "kind": LOST_KIND, "reason": reason, "place": ""}
+    frames = gather_frames("download", edit(bench["make_tables"](), [("add", "faults", fault)]))
+    (counts,) = frames["label_counts"].to_dict("records")
+    assert (counts["kept"], counts["set_aside"]) == (41, 40) and counts["lost_share"] == 40 / 81

@@ -20,7 +20,7 @@ from PIL import ExifTags, Image
 
 from glasshouse.sources.example import Example, LabelFault, ObjectLabel, SourceError
 from glasshouse.tables import writers
-from glasshouse.tables.gather import write_raw
+from glasshouse.tables.gather import count_lost, write_raw
 from glasshouse.tables.raw import Raw, read_raw
 
 
@@ -137,6 +137,7 @@ def test_what_is_no_picture_is_quarantined_and_its_objects_are_counted(
         fault = tables.faults.iloc[0]
         assert "2 of its objects" in fault["reason"] and fault["action"] == "set_aside"
         assert fault["file_name"] == fault["picture"] == name
+    assert count_lost(tables.faults) == len(objects)
 
 
 def test_files_that_cannot_be_read_are_quarantined(tmp_path: Path) -> None:
@@ -168,6 +169,7 @@ def test_a_picture_that_loses_every_object_does_not_become_background(tmp_path: 
     assert tables.quarantine["file_name"].tolist() == ["none.jpg"]
     assert "none of its 2 objects can be used" in tables.quarantine["reason"][0]
     assert tables.faults["kind"].tolist() == ["box_outside"] * 3  # each told once
+    assert count_lost(tables.faults) == 3
     assert tables.objects["image_id"].tolist() == [1, 2]
 
 

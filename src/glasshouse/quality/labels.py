@@ -10,6 +10,7 @@ import pandas as pd
 from glasshouse.quality.checking.checks import Check, Table, columns
 from glasshouse.quality.checking.expect import between, empty, matching, one_of, true, unique
 from glasshouse.quality.spelling import find_typos
+from glasshouse.tables.gather import count_lost
 
 ACTIONS = ("set_aside", "repaired")
 EXAMPLES = 3  # files named for a class whose name looks misspelt
@@ -85,9 +86,9 @@ def _faults(faults: pd.DataFrame) -> pd.DataFrame:
 
 
 def _count_labels(images: pd.DataFrame, objects: pd.DataFrame, faults: pd.DataFrame) -> pd.DataFrame:
-    """One row: labels that stayed, rows set aside and repaired, and the share of the labels that is lost."""
+    """One row: labels that stayed, were set aside (with their picture too) and repaired; the lost share."""
     kept = len(objects) + int(images["label"].notna().sum())
-    lost = int((faults["action"] == "set_aside").sum())
+    lost = count_lost(faults)
     repaired = int((faults["action"] == "repaired").sum())
     share = lost / max(kept + lost, 1)
     return pd.DataFrame({"kept": [kept], "set_aside": [lost], "repaired": [repaired], "lost_share": [share]})

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
+import pandas as pd
 from tqdm import tqdm
 
 from glasshouse.pictures.decode import UndecodablePicture, decode_picture
@@ -20,6 +21,9 @@ from glasshouse.tables.raw import TABLES
 from glasshouse.tables.schema import get_columns
 from glasshouse.tables.settle import Settled, settle_labels
 from glasshouse.tables.writers import Row, ShardWriter, TableWriter
+
+LOST_KIND = "picture_set_aside"
+LOST = "the picture was set aside, and {} of its objects with it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +157,9 @@ class Collector:
         self.tables["quarantine"].append((example.file_name, reason, len(example.picture)))
         told = [] if settled is None else [fault for fault in settled.faults if fault.action == "set_aside"]
         if lost := len(example.objects) - len(told):
-            said = f"the picture was set aside, and {lost} of its objects with it: {reason}"
+            said = f"{LOST.format(lost)}: {reason}"
             self.tables["faults"].append(
-                (example.file_name, "", "picture_set_aside", "set_aside", said, example.file_name)
+                (example.file_name, "", LOST_KIND, "set_aside", said, example.file_name)
             )
 
     def accept(self, example: Example, seen: Seen) -> None:
@@ -194,3 +198,12 @@ class Collector:
             f"None of the {quarantined} pictures of the data source can be used; the first, "
             f"{self.first_reason}."
         )
+
+
+def count_lost(faults: pd.DataFrame) -> int:
+    """How many labels the table `faults` tells to be lost: one a row that was set aside, and with a picture
+    that was, all the objects that its row counts."""
+    lost = faults[faults["action"] == "set_aside"]
+    with_picture = lost.loc[lost["kind"] == LOST_KIND, "reason"]
+    objects = with_picture.str.extract(LOST.format(r"(\d+)"), expand=False).astype("int64")
+    return len(lost) - len(objects) + int(objects.sum())
