@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from glasshouse.tables.kept import (
     KeptSplit,
     KeptSplitError,
+    find_places,
     keep_splits,
     read_kept,
     say_kept,
@@ -21,6 +23,7 @@ from glasshouse.tables.kept import (
     write_kept,
 )
 from glasshouse.tables.split import find_goals, round_share
+from glasshouse.tables.strata import Bonds, find_groups
 
 from .pictures import count, list_images, split_of
 
@@ -158,6 +161,39 @@ def test_a_chain_of_new_pictures_that_ties_two_splits_is_left_out() -> None:
     table = split_of(images, 7, kept)
     assert table.index[table["split"].isna()].tolist() == [102, 103]
     assert tabulate_kept(images, table, kept, 6)["left_out"]["lies_between"].notna().all()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_bond_of_two_is_what_groups_them_when_they_are_alone(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    images = list_images(
+        [None] * 12,
+        [f"{motif}:{variant}" for motif, variant in rng.integers(0, 3, (12, 2))],
+        groups=[f"g{number}" if number < 2 else None for number in rng.integers(0, 8, 12)],
+    )
+    changed = rng.integers(0, 64, 12).tolist()
+    images["phash"] = [
+        f"{int(text, 16) ^ 1 << bit:016x}" for text, bit in zip(images["phash"], changed, strict=True)
+    ]
+    images.at[0, "phash"] = "0" * 16
+    mirrored = rng.permutation(12)[:4]  # some are mirror images of others
+    for column, of in (("phash", "phash_flipped"), ("phash_flipped", "phash")):
+        images.loc[mirrored[:2], column] = images.loc[mirrored[2:], of].to_numpy()
+    bonds = Bonds.read(images, 2)
+    for row in range(12):
+        others = np.array([other for other in range(12) if other != row])
+        alone = [find_groups(images.iloc[[row, other]], 2)[1] == 0 for other in others]
+        assert bonds.touch(row, others).tolist() == alone
+
+
+def test_two_thousand_new_pictures_of_a_torn_group_take_no_square_of_time() -> None:
+    """A `groups.csv` that came after the data was accepted, and names one camera for all of it."""
+    images = list_images([None] * 4000, groups=["camera 1"] * 4000)
+    known = np.array(["train", "test"] * 1000 + [None] * 2000, object)
+    began = time.process_time()
+    places = find_places(images, known, 6)
+    assert time.process_time() - began < 15  # groups found anew for each new picture: 47 s
+    assert places.left_out.tolist() == [False] * 2000 + [True] * 2000
 
 
 @pytest.mark.parametrize(

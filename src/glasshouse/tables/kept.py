@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from glasshouse.sources.listing import abridge
 from glasshouse.tables.folders import replace_file
 from glasshouse.tables.schema import SPLITS
-from glasshouse.tables.strata import Ints, Texts, find_groups
+from glasshouse.tables.strata import Bonds, Ints, Texts, find_groups
 
 VERSION = 1  # of the document
 DIGITS = 16  # of a SHA-256: two of a million pictures share them once in 30 million data sets
@@ -146,9 +146,11 @@ def find_places(images: pd.DataFrame, known: Texts, bits: int) -> Places:
     """
     groups, left_out = find_groups(images, bits), np.zeros(len(images), bool)
     new, by_row = pd.isna(known), pd.Series(known, dtype=object)
+    ties: Ties | None = None
     while (torn := new & ~left_out & (by_row.groupby(groups).transform("nunique") > 1).to_numpy()).any():
+        ties = ties or Ties(Bonds.read(images, bits), regroup(images, new, bits), known)
         rows = np.flatnonzero(torn).tolist()
-        left_out[[row for row in rows if is_tie(images, row, groups, known, bits)] or rows] = True
+        left_out[[row for row in rows if ties.hold(row, groups)] or rows] = True
         groups = regroup(images, left_out, bits)
     return Places(groups, follow_known(groups, known), left_out)
 
@@ -162,11 +164,26 @@ def follow_known(groups: Ints, known: Texts) -> Texts:
     return splits
 
 
-def is_tie(images: pd.DataFrame, row: int, groups: Ints, known: Texts, bits: int) -> bool:
-    """Whether a new picture, alone with the known ones of its group, ties several splits together."""
-    rows = np.append(np.flatnonzero((groups == groups[row]) & pd.notna(known)), row)
-    roots = find_groups(images.iloc[rows], bits)
-    return len(set(known[rows[:-1]][roots[:-1] == roots[-1]])) > 1
+@dataclass(frozen=True, slots=True)
+class Ties:
+    """Which new pictures tie known ones of several splits together.
+
+    Attributes:
+        bonds: of N pictures.
+        among_known: (N,) smallest row of each known picture's group, were there no new ones.
+        known: (N,) splits of the known pictures, None for the new ones.
+    """
+
+    bonds: Bonds
+    among_known: Ints
+    known: Texts
+
+    def hold(self, row: int, groups: Ints) -> bool:
+        """Whether a new picture, alone with the known ones of its group, ties several splits together."""
+        old = np.flatnonzero((groups == groups[row]) & pd.notna(self.known))
+        roots = self.among_known[old]
+        touched = np.isin(roots, roots[self.bonds.touch(row, old)])
+        return len(set(self.known[old[touched]])) > 1
 
 
 def regroup(images: pd.DataFrame, left_out: NDArray[np.bool_], bits: int) -> Ints:

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, product
 from math import comb
 
 import numpy as np
@@ -113,6 +113,36 @@ class Thumbnails:
         alike = (products > 0) & (products >= MIN_CORRELATION * norms[0] * norms[1])
         agreeing: NDArray[np.bool_] = alike | (squares <= CODING_NOISE**2 * shape[1])
         return agreeing
+
+
+@dataclass(frozen=True, slots=True)
+class Prints:
+    """The hashes and thumbnails of N pictures, to ask of one picture after another which are near to it.
+
+    Attributes:
+        hashes: as they are and mirrored, (N,) each.
+        thumbnails: of the pictures.
+    """
+
+    hashes: tuple[Hashes, Hashes]
+    thumbnails: Thumbnails
+
+    @classmethod
+    def parse(cls, phashes: ArrayLike, phashes_flipped: ArrayLike, thumbnails: ArrayLike) -> Prints:
+        """Read them as group_near_copies takes them."""
+        hashes = parse_phashes(phashes), parse_phashes(phashes_flipped)
+        return cls(hashes, Thumbnails.centre(parse_thumbnails(thumbnails)))
+
+    def find_near(self, row: int, others: Rows, bits: int) -> NDArray[np.bool_]:
+        """Which of the others are near to a picture, by themselves and not along a chain: (P,)."""
+        near = np.zeros(len(others), bool)
+        for mine, theirs in product(range(2), repeat=2):
+            one, other = self.hashes[mine][row], self.hashes[theirs][others]
+            telling = (one != 0) & (other != 0) & ~near
+            places = np.flatnonzero(telling & (count_differing_bits(one, other) <= bits))
+            mirrored = np.full(len(places), mine != theirs)
+            near[places] = self.thumbnails.agree(np.full(len(places), row), others[places], mirrored)
+        return near
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from glasshouse.tables.near_copies import group_near_copies, join, pair_equal
+from glasshouse.tables.near_copies import Prints, group_near_copies, join, pair_equal
 
 NO_CLASS = ""
 
@@ -41,6 +43,37 @@ def find_groups(images: pd.DataFrame, bits: int) -> Ints:
     named = np.flatnonzero(images["given_group"].notna())
     join(roots, *pair_equal(images["given_group"].to_numpy(object)[named].astype(str), named))
     return roots
+
+
+@dataclass(frozen=True, slots=True)
+class Bonds:
+    """What find_groups joins, asked pair by pair: which pictures hang together without a third between them.
+
+    Attributes:
+        files: (N,) a number for each file's content.
+        names: (N,) a number for each given group, -1 for none.
+        prints: of the pictures.
+        bits: as find_groups takes it.
+    """
+
+    files: Ints
+    names: Ints
+    prints: Prints
+    bits: int
+
+    @classmethod
+    def read(cls, images: pd.DataFrame, bits: int) -> Bonds:
+        """The bonds of the rows of `images`."""
+        files, names = (pd.factorize(images[column])[0] for column in ("sha256", "given_group"))
+        prints = Prints.parse(images["phash"], images["phash_flipped"], images["thumbnail"])
+        return cls(files, names, prints, bits)
+
+    def touch(self, row: int, others: Ints) -> NDArray[np.bool_]:
+        """Which of the others a picture is bound to: (P,)."""
+        named = (self.names[others] == self.names[row]) & (self.names[row] >= 0)
+        same = self.files[others] == self.files[row]
+        touching: NDArray[np.bool_] = named | same | self.prints.find_near(row, others, self.bits)
+        return touching
 
 
 def find_strata(images: pd.DataFrame, classes: pd.DataFrame) -> Texts:
