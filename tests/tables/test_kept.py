@@ -22,7 +22,7 @@ from glasshouse.tables.kept import (
     tabulate_kept,
     write_kept,
 )
-from glasshouse.tables.split import find_goals, round_share
+from glasshouse.tables.split import SplitError, find_goals, round_share
 from glasshouse.tables.strata import Bonds, find_groups
 
 from .pictures import count, list_images, split_of
@@ -221,6 +221,14 @@ def test_pictures_that_are_gone_are_made_up_for_in_proportion() -> None:
     left = images[(old["split"] == "train").reindex(images.index, fill_value=True)].reset_index(drop=True)
     # 75 of 175 train already: test 17.5 -> 18 (half to even), valid 26
     assert count(split_of(left, 7, kept)) == {"train": 131, "valid": 26, "test": 18}
+
+
+def test_a_split_whose_pictures_are_all_gone_asks_for_no_other_shares() -> None:
+    images = list_images([None] * 100)
+    old = split_of(images)
+    left = images[old["split"] != "test"].reset_index(drop=True)
+    with pytest.raises(SplitError, match=r'left for test\. Accepted .* {"accepted": null} into data/acce'):
+        split_of(left, 7, accept(images, old))
 
 
 def test_other_shares_are_an_error_that_says_what_to_do() -> None:

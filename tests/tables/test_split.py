@@ -307,6 +307,12 @@ def test_what_the_source_lacks_is_dealt_from_its_training_pictures(lacking: list
         (list_images(["a"] * 4), {"test": 0.5, "valid": 0.5, "method": "ordered"}, "left for train"),
         (list_images(["a"] * 40), {"method": "magic"}, "stratified, ordered or given. Got 'magic'"),
         (list_images(["a"] * 9, ["x:1"] * 9), {}, r"valid and test\. The largest group .* 9 .*first 0\.png"),
+        (list_images([*"abcdefghij"]), {}, "Each class is shown by one picture .*: add pictures of them"),
+        (
+            list_images(["a"] * 9, splits=["test", "valid", "valid"] * 3),
+            {"method": "given"},
+            "left for train. Complete the source's split files or folders",
+        ),
         (list_images(["a"] * 9), {"method": "given"}, "the source says of no picture where it belongs"),
         (
             list_images(["a"] * 9, splits=["train", "test", *[None] * 7]),

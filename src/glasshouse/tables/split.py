@@ -29,7 +29,7 @@ import pandas as pd
 
 from glasshouse.sources.listing import abridge
 from glasshouse.tables.balance import weigh_pictures
-from glasshouse.tables.kept import KeptSplit, find_places, follow_known
+from glasshouse.tables.kept import NOTHING, KeptSplit, find_places, follow_known
 from glasshouse.tables.line import count_held, deal_line, line_up
 from glasshouse.tables.schema import SPLITS, build_frame
 from glasshouse.tables.strata import Ints, Texts, find_groups, find_strata, list_classes
@@ -79,7 +79,7 @@ def split_pictures(
         parts = take_given(images, groups, strata, shares, seed, kept)
     else:
         raise SplitError(f"split.method must be stratified, ordered or given. Got {split.method!r} instead.")
-    check_sizes(parts, images, groups)
+    check_sizes(parts, images, groups, find_remedy(split.method, groups, strata, kept))
     ids = images["image_id"].to_numpy()
     weights = weigh_pictures(pd.DataFrame({"image_id": ids, "split": parts}), classes, split.balance)
     columns = (ids, parts, ids[groups], weights)
@@ -212,8 +212,8 @@ def take_given(
     return parts
 
 
-def check_sizes(parts: Texts, images: pd.DataFrame, groups: Ints) -> None:
-    """Demand pictures in every split; names the largest group, which is often the reason."""
+def check_sizes(parts: Texts, images: pd.DataFrame, groups: Ints, remedy: str) -> None:
+    """Demand pictures in every split; names the largest group, which is often the reason, and the remedy."""
     missing = [name for name in SPLITS if not (parts == name).any()]
     if not missing:
         return
@@ -225,7 +225,19 @@ def check_sizes(parts: Texts, images: pd.DataFrame, groups: Ints) -> None:
         if sizes[root] > 1
         else ""
     )
-    raise SplitError(
-        f"No picture of {len(parts)} is left for {' and '.join(missing)}.{alike} Add pictures, or change "
-        "split.test, split.valid or split.method."
-    )
+    raise SplitError(f"No picture of {len(parts)} is left for {' and '.join(missing)}.{alike} {remedy}")
+
+
+def find_remedy(method: str, groups: Ints, strata: Texts, kept: KeptSplit | None) -> str:
+    """What fills a split that has no pictures; other shares do not where something else holds them back."""
+    if method == "given":
+        return "Complete the source's split files or folders, or take split.method: stratified."
+    if method == "stratified" and kept is not None:
+        return (
+            f"Accepted pictures keep their splits: add pictures, or write {NOTHING} into "
+            f"{kept.path.as_posix()} to deal all of them anew."
+        )
+    alone = pd.Series(groups).groupby(strata).nunique() == 1
+    if method == "stratified" and len(alone) > 1 and alone.all():
+        return "Each class is shown by one picture or group alone, and that trains: add pictures of them."
+    return "Add pictures, or change split.test, split.valid or split.method."
