@@ -8,6 +8,7 @@ import os
 import runpy
 import subprocess
 import sys
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -238,6 +239,21 @@ def test_times_stay_out_of_the_report_and_are_told(tmp_path, capsys):
     assert written[0] == written[1]
     assert "export: warning: latency_ratio: 1 of 2 rows, first format=litert_int8" in capsys.readouterr().err
     assert "25.0" in (tmp_path / "docs/export.html").read_text(encoding="utf-8")
+
+
+def test_a_hundred_thousand_failing_rows_take_seconds(tables, quality, tmp_path, capsys):
+    """Boxes too small to be found, all of them: the report keeps the first hundred."""
+    import_expectations()
+    objects = tables["objects"].iloc[[0] * 100_000].assign(object_id=range(1, 100_001))
+    left = np.arange(100_000) / 10_000
+    tables["objects"] = objects.assign(x_min_px=left, x_max_px=left + 1.0)
+    quality.mode = "report"
+    began = time.process_time()
+    verdict = guard("download", tables, quality, tmp_path)
+    assert time.process_time() - began < 12  # 20 s where Great Expectations looks the rows up
+    (small,) = (finding for finding in verdict.findings if finding.check == "box_large_enough")
+    assert small.unexpected == 100_000
+    assert [row["object_id"] for row in small.failing_rows] == list(range(1, 101))
 
 
 def test_a_time_that_stops_the_stage_stands_in_its_report(tmp_path):
