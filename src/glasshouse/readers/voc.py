@@ -6,7 +6,7 @@ each XML beside its picture; either below train/, valid/ and test/.
 - **Pairs.** An XML belongs to the picture of its own name (beside it, in JPEGImages/ or images/ beside
   Annotations/, else anywhere), as the tools and VOC's own lists have it; where there is none, to the one
   that its <filename> names. Without objects it is a negative; a picture without XML is set aside, for nobody
-  has said that it is one. Pictures in SegmentationClass/ and SegmentationObject/ are masks, not pictures.
+  has said that it is one. Pictures in SegmentationClass/, SegmentationObject/ and trimaps/ are masks.
 - **Pixels.** VOC counts pixels from 1, the last one included: xmin..xmax becomes xmin - 1 .. xmax, maximum
   exclusive (Detectron2 reads it so), exact for the devkit. LabelImg writes edges and
   lifts 0 to 1, at most a pixel from that, which no file tells. Where more corners lie at 0 than at 1 the

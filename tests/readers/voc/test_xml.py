@@ -118,6 +118,17 @@ def test_filename_counts_where_no_picture_has_the_xmls_name(tmp_path: Path) -> N
     assert "gone.jpg" in source.faults[0].reason
 
 
+def test_oxfords_trimaps_are_no_pictures(tmp_path: Path) -> None:
+    for stem in ("Abyssinian_1", "beagle_2"):
+        write(tmp_path, f"images/{stem}.jpg")
+        write(tmp_path, f"annotations/trimaps/{stem}.png")
+        write(tmp_path, f"annotations/trimaps/._{stem}.png")
+    write(tmp_path, "annotations/xmls/Abyssinian_1.xml", annotate(SOUND, name="Abyssinian_1.jpg"))
+    source = read(tmp_path, ())
+    assert [file.file_name for file in source.files] == ["images/Abyssinian_1.jpg"]
+    assert name_faults(source) == [("images/beagle_2.jpg", "", "annotation_missing", "set_aside")]
+
+
 def test_two_suffixes_are_told_apart_by_filename_or_not_at_all(tmp_path: Path) -> None:
     for stem, name in (("a", "a.png"), ("b", "")):
         write(tmp_path, f"{stem}.jpg")

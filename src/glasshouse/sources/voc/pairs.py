@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import dropwhile
 from pathlib import PurePosixPath
 
 from glasshouse.sources.listing import abridge, spell
 from glasshouse.sources.picture_index import PictureIndex, keep_below
 
-MASK_FOLDERS = frozenset({"segmentationclass", "segmentationobject", "segmentationclassraw"})
+MASK_FOLDERS = frozenset({"segmentationclass", "segmentationobject", "segmentationclassraw", "trimaps"})
 LABEL_FOLDERS = frozenset({"annotations", "annotation", "labels", "xml", "xmls"})
 PICTURE_FOLDERS = ("JPEGImages", "images", "Images")
 
 
 def is_mask(picture: str) -> bool:
-    """In a folder where the devkit keeps masks, which are PNG files with the pictures' names."""
+    """In a folder where the devkit, or Oxford's pets, keep masks: PNG files with the pictures' names."""
     return not MASK_FOLDERS.isdisjoint(part.lower() for part in picture.split("/")[:-1])
 
 
@@ -70,12 +71,23 @@ class Pairing:
 
 
 def list_places(file_name: str) -> list[str]:
-    """The folders in which a picture lies by the rules: the XML's, then those beside Annotations/."""
+    """The folders in which a picture lies by the rules: the XML's, then those beside Annotations/.
+
+    Last come those beside a label folder that holds others: annotations/xmls/ is labels throughout.
+    """
     folder = PurePosixPath(file_name).parent
-    places = [folder]
+    places, outer = [folder], []
     for depth, part in enumerate(folder.parts):
         if part.lower() in LABEL_FOLDERS:
             above, below = folder.parts[:depth], folder.parts[depth + 1 :]
-            places += [PurePosixPath(*above, *twin, *below) for twin in ([name] for name in PICTURE_FOLDERS)]
-            places.append(PurePosixPath(*above, *below))
+            places += list_twin_folders(above, below)
+            inner = tuple(dropwhile(lambda part: part.lower() in LABEL_FOLDERS, below))
+            outer += list_twin_folders(above, inner) if inner != below else []
+    places += outer
     return ["" if place == PurePosixPath(".") else place.as_posix() for place in places]
+
+
+def list_twin_folders(above: tuple[str, ...], below: tuple[str, ...]) -> list[PurePosixPath]:
+    """Where pictures lie for labels in above/Annotations/below."""
+    inside = [PurePosixPath(*above, name, *below) for name in PICTURE_FOLDERS]
+    return [*inside, PurePosixPath(*above, *below)]
