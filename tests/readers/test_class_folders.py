@@ -133,6 +133,42 @@ def test_wrong_layouts_say_what_to_do(tmp_path: Path, names: list[str], message:
         read(lay_out(tmp_path, names), ())
 
 
+@pytest.mark.parametrize(
+    "names, message",
+    [
+        (["images/a.jpg", "annotations/a.xml"], "images/ is where other layouts keep their pictures"),
+        (["JPEGImages/a.jpg", "Annotations/a.xml"], "JPEGImages/ is where .* name another dataset.format"),
+        (
+            ["images/rose/a.jpg", "meta/train.txt"],
+            "images/ .* If it holds the class folders, set dataset.path",
+        ),
+        (["train/images/a.jpg", "train/labels/a.txt"], "images/ is where other layouts"),
+        (["train/n1/images/a.jpg", "val/images/b.jpg"], "images/ is where other layouts"),
+        (
+            ["seg_train/seg_train/rose/a.jpg", "seg_test/seg_test/rose/b.jpg"],
+            "seg_test/, seg_train/ are parts",
+        ),
+        (["train/seg_train/rose/a.jpg", "test/seg_test/rose/b.jpg"], "seg_test/, seg_train/ are parts"),
+        (["train2017/a.jpg", "val2017/b.jpg", "annotations/c.json"], "train2017/, val2017/ are parts"),
+        (["train/a.jpg", "test/b.jpg", "docs/c.jpg"], "test/, train/ are parts of a data set"),
+        (["Pets/cat/1.jpg", "Pets/dog/1.jpg"], r"Pets/, .* \(cat, dog\): .* set dataset.path to .*/Pets,"),
+        (["a/a/banana/1.jpg", "a/a/dog/1.jpg"], r"a/, .* \(banana, dog\): .* set dataset.path to .*/a/a,"),
+        (["train/x/cat/1.jpg", "test/x/dog/1.jpg"], r"x/, .* \(cat, dog\): .* move them out of x/"),
+    ],
+)
+def test_folders_of_other_layouts_are_no_classes(tmp_path: Path, names: list[str], message: str) -> None:
+    with pytest.raises(SourceError, match=message):
+        read(lay_out(tmp_path, names), ())
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["rose/1.jpg", "rose/close-up/2.jpg"], ["rose/wild/1.jpg"], ["test tube/1.jpg", "train station/2.jpg"]],
+)
+def test_classes_that_only_look_like_another_layout(tmp_path: Path, names: list[str]) -> None:
+    assert list_names(lay_out(tmp_path, names)) == names
+
+
 def test_missing_folder_and_file_instead_of_folder(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"nowhere does not exist"):
         read(tmp_path / "nowhere", ())

@@ -8,6 +8,7 @@ picture is judged when it is decoded.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from glasshouse.sources.classes import demand_class, order_classes, spell_classes
@@ -22,9 +23,10 @@ from glasshouse.sources.listing import (
     refuse_twins,
     spell,
 )
-from glasshouse.sources.split_names import SPLIT_NAMES
+from glasshouse.sources.split_names import SPLIT_NAMES, find_split
 
 ORDER = ("train", "valid", "test")
+PICTURE_FOLDERS = frozenset({"images", "jpegimages", "pngimages"})  # of other layouts; names of no class
 
 
 def read(folder: Path, classes: tuple[str, ...] = ()) -> LabelledFiles:
@@ -32,8 +34,8 @@ def read(folder: Path, classes: tuple[str, ...] = ()) -> LabelledFiles:
 
     Raises:
         SourceError: the folder or its class folders are missing or empty, pictures lie beside the class
-            folders, folders of splits lie beside others, a class is none of `classes`, or a name cannot be
-            written in UTF-8.
+            folders, folders of splits lie beside others, what would be classes are folders of another layout,
+            a class is none of `classes`, or a name cannot be written in UTF-8.
     """
     top, classes = list_folders(folder), spell_classes(classes)
     splits = find_splits(folder, top)
@@ -45,6 +47,8 @@ def read(folder: Path, classes: tuple[str, ...] = ()) -> LabelledFiles:
         files = label_files(folder, "", None, False)
     labels = {str(file.label) for file in files}
     demand_no_empty(folder, list(splits.values()), labels)
+    demand_no_layout(folder, labels)
+    demand_right_level(folder, files)
     for label in sorted(labels):
         demand_class(label, classes, f"{folder}: class folder {label}/")
     return LabelledFiles(order_classes(labels, classes), tuple(files))
@@ -150,4 +154,48 @@ def demand_no_empty(folder: Path, splits: list[str], labels: set[str]) -> None:
         raise SourceError(
             f"dataset.path: class folders without pictures in any split of {folder}: "
             f"{abridge(sorted(named - labels))}."
+        )
+
+
+def demand_no_layout(folder: Path, labels: set[str]) -> None:
+    """Demand that folders of another layout do not pass for classes: no picture is one of images/, and
+    seg_train/ beside seg_test/, or train2017/ beside val2017/, are parts of a data set."""
+    named = [label for label in sorted(labels) if label.casefold() in PICTURE_FOLDERS]
+    if named:
+        raise SourceError(
+            f"dataset.path: {folder}: {named[0]}/ is where other layouts keep their pictures, and no class. "
+            "If it holds the class folders, set dataset.path to it; else name another dataset.format, or "
+            "rename it after its class."
+        )
+    by_rest: dict[tuple[str, ...], list[str]] = {}
+    for label in sorted(labels):
+        words = re.findall(r"[a-z]+|[^a-z]+", label.casefold())
+        if any(map(find_split, words)):
+            by_rest.setdefault(tuple("" if find_split(word) else word for word in words), []).append(label)
+    alike = next((same for same in by_rest.values() if len(same) > 1), None)
+    if alike:
+        raise SourceError(
+            f"dataset.path: {folder}: the folders {', '.join(f'{label}/' for label in alike)} are parts of a "
+            "data set by their names, and no classes: put the class folders of each directly into train/, "
+            "valid/ and test/, or set dataset.path to a folder that holds class folders."
+        )
+
+
+def demand_right_level(folder: Path, files: list[LabelledFile]) -> None:
+    """Demand that the only class is none that itself holds nothing but folders: those will be the classes."""
+    if len({file.label for file in files}) > 1:
+        return
+    splits = {file.split for file in files} != {None}
+    below = [file.file_name.split("/")[1 if splits else 0 :] for file in files]
+    place: list[str] = []
+    while all(len(parts) > 1 for parts in below) and len({parts[0] for parts in below}) == 1:
+        place.append(below[0][0])
+        below = [parts[1:] for parts in below]
+    if all(len(parts) > 1 for parts in below):
+        inner, only = sorted({parts[0] for parts in below}), "/".join(place)
+        advice = f"move them out of {only}/" if splits else f"set dataset.path to {folder / only}"
+        raise SourceError(
+            f"dataset.path: {folder}: the only class folder, {place[0]}/, holds nothing but folders "
+            f"({abridge(inner)}): if these are the classes, {advice}, else put the pictures into the class "
+            "folder itself."
         )
