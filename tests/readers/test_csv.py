@@ -172,6 +172,16 @@ HEAD = "file_name,label,split,group\n"
             "a.jpg is in test.csv, line 2, and in train.csv, line 2",
         ),
         ({"train.csv": HEAD + "a.jpg,cat,test,\n"}, "train.csv, line 2: split 'test' in the table of train"),
+        ({"data/t.csv": HEAD}, "belongs into .* itself, .* Found data/t.csv"),
+        ({"t.csv": "image_id,bbox,source\na,1,x\n"}, "column label is missing among image_id, bbox, source"),
+        (
+            {"t.csv": f"{BOXES}\na.jpg,cat,0.1,0,0.5,1\na.jpg,dog,0.2,0.2,0.4,1.0\n"},
+            "t.csv, line 2: this box and all others lie within 0..1: .* pixels are wanted",
+        ),
+        (
+            {"t.csv": 'image,label\na.jpg,"[{""x"": 10.0, ""rectanglelabels"": [""cat""]}]"\n'},
+            "t.csv, line 2: the label is JSON .*: export as COCO",
+        ),
     ],
 )
 def test_critical(tmp_path: Path, files: dict[str, str | bytes], message: str) -> None:
@@ -203,6 +213,35 @@ def test_which_table_is_read(tmp_path: Path) -> None:
         ("images/a.jpg", "train"),
         ("images/b.jpg", "valid"),
     ]
+
+
+def test_tables_of_splits_by_a_word_of_their_names(tmp_path: Path) -> None:
+    table = "filename,width,height,class,xmin,ymin,xmax,ymax\n1.jpg,64,48,cat,1,2,30,40\n"
+    files = {"images/train/1.jpg": "", "images/val/1.jpg": "", "test/1.jpg": ""}
+    tables = {"train_labels.csv": table, "val_labels.csv": table, "test_labels.csv": table}
+    source = read(lay_out(tmp_path, {**files, **tables}), ())
+    assert not source.faults
+    assert {file.file_name: file.split for file in source.files} == {
+        "images/train/1.jpg": "train",
+        "images/val/1.jpg": "valid",
+        "test/1.jpg": "test",
+    }
+
+
+def test_names_as_kaggle_writes_them(tmp_path: Path) -> None:
+    files = {"train/0a.b.jpg": "", "train/7.png": "", "test/8.jpg": ""}
+    text = "image_id,label\n0a.b,cat\n7,dog\n9,dog\n"
+    source = read(lay_out(tmp_path, {**files, "t.csv": text}), ())
+    assert [(file.file_name, file.label) for file in source.files] == [
+        ("train/0a.b.jpg", "cat"),
+        ("train/7.png", "dog"),
+    ]
+    assert [(fault.kind, fault.place) for fault in source.faults] == [
+        ("picture_missing", "line 4"),
+        ("not_labelled", ""),
+    ]
+    (tmp_path / "t.csv").write_text("image_id;filename;label\n7;0a.b.jpg;cat\n")
+    assert [file.file_name for file in read(tmp_path, ()).files] == ["train/0a.b.jpg"]
 
 
 def test_the_same_base_name_in_two_folders(tmp_path: Path) -> None:
@@ -251,11 +290,13 @@ def test_what_is_written_is_read(
     writer.writerow(BOXES.split(","))
     for number, things in content.items():
         writer.writerows([(f"{number}.jpg", *thing) for thing in things] or [(f"{number}.jpg", *[""] * 5)])
+    writer.writerow(("x.jpg", "pixels", 1, 2, 3, 4))  # where all lie within 0..1, they are shares
     with tempfile.TemporaryDirectory() as place:
-        files: dict[str, str | bytes] = {f"{number}.jpg": "" for number in content}
+        files: dict[str, str | bytes] = {f"{number}.jpg": "" for number in (*content, "x")}
         source = read(lay_out(Path(place), {**files, "t.csv": stream.getvalue()}), ())
     assert [fault.kind for fault in source.faults] == ["delimiter"] * (mark != ",")
     found = {file.file_name: [(one.label, *one.box_xyxy_px) for one in file.objects] for file in source.files}
+    assert found.pop("x.jpg") == [("pixels", 1, 2, 3, 4)]
     assert found == {f"{number}.jpg": things for number, things in content.items()}
 
 

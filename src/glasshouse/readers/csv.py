@@ -7,7 +7,8 @@ the boxes were drawn on). COLUMNS has the other names that each may have; furthe
 - **Rows.** With an empty box and an empty label the picture is a negative. A picture in no row is set aside.
   A picture whose rows are all faulty is left out with them: it is no negative.
 - **Files.** annotations.csv or labels.csv in the root, or the only .csv there (groups.csv aside); train.csv,
-  valid.csv and test.csv, or one .csv in each of the folders train/, valid/, test/, give the split as well.
+  valid.csv and test.csv (also train_labels.csv, ...), or one .csv in each of the folders train/, valid/,
+  test/, give the split as well.
 - **Spreadsheets.** Semicolons and tabs between columns, and a byte order mark, are read and counted as
   repaired. A comma in a number is no decimal point: such a row is set aside.
 """
@@ -15,6 +16,7 @@ the boxes were drawn on). COLUMNS has the other names that each may have; furthe
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -24,9 +26,9 @@ from glasshouse.sources.delimited import Row, Table, choose_file, demand_same
 from glasshouse.sources.example import LabelFault, ObjectLabel, SourceError
 from glasshouse.sources.groups import GROUPS_FILE
 from glasshouse.sources.labelled import LabelledFile, LabelledFiles
-from glasshouse.sources.listing import list_files, spell
+from glasshouse.sources.listing import abridge, list_files, spell
 from glasshouse.sources.picture_index import PictureIndex
-from glasshouse.sources.split_names import SPLIT_NAMES, find_split, find_split_in
+from glasshouse.sources.split_names import SPLIT_NAMES, find_split, find_split_in, find_split_word
 
 BOX = ("x_min_px", "y_min_px", "x_max_px", "y_max_px")
 SIZE = ("height_px", "width_px")
@@ -42,6 +44,7 @@ COLUMNS = {
     "width_px": ("width", "image_width"),
     "height_px": ("height", "image_height"),
 }
+STAND_INS = ("image_id", "imageid")  # Kaggle's names of pictures; a number where there is a file's name too
 PREFERRED = ("annotations.csv", "labels.csv")
 WANTED = f"file_name,label for classes, file_name,label,{','.join(BOX)} for boxes"
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE)
@@ -66,19 +69,20 @@ def read(folder: Path, classes: tuple[str, ...]) -> LabelledFiles:
     Raises:
         SourceError: no table or several, no header, a column missing or twice, an unknown split, a picture
             that two rows contradict each other about or call
-            by two names, a label outside `classes`, no sound row.
+            by two names, a label outside `classes` or in JSON, boxes that are shares, no sound row.
     """
     index, classes = PictureIndex(folder), spell_classes(classes)
     labelled: dict[str, Labelled] = {}
     faults: list[LabelFault] = []
     for name, split in choose_tables(folder):
-        table = Table(folder / name, name, COLUMNS, WANTED)
+        table = Table(folder / name, name, COLUMNS, WANTED, STAND_INS)
         demand_columns(table)
         TableReader(table, index, classes, split, labelled).read_rows()
         faults += table.faults
     if not labelled:
         first = f" The first fault: {faults[0].reason}" if faults else ""
         raise SourceError(f"dataset.path: no row of the table in {folder} can be used.{first}")
+    demand_pixels(labelled.values())
     faults += note_left_out(index, labelled, {fault.picture for fault in faults})
     files = [build_file(name, index.paths[name], labelled[name]) for name in index.paths if name in labelled]
     found = {
@@ -115,8 +119,15 @@ def choose_tables(folder: Path) -> list[tuple[str, str | None]]:
     if not root:
         root = [name for name in names if name.count("/") == 1 and find_split(PurePosixPath(name).parts[0])]
     splits = [find_split_in(PurePosixPath(name).with_suffix("").parts) for name in root]
+    if len(root) > 1 and not all(splits):
+        splits = [find_split_word(PurePosixPath(name).stem) for name in root]
     if root and all(splits) and len(set(splits)) == len(splits):
         return list(zip(root, splits, strict=True))
+    if names and not root:
+        raise SourceError(
+            f"dataset.path: the table of labels (.csv) belongs into {folder} itself, or one into each of "
+            f"train/, valid/ and test/. Found {abridge(names)}: move what is meant."
+        )
     return [(choose_file(folder, preferred or root, "table of labels (.csv)"), None)]
 
 
@@ -124,9 +135,23 @@ def demand_columns(table: Table) -> None:
     """Demand a label, and all of a box or nothing of it."""
     missing = [column for column in ("label", *BOX) if column not in table.columns]
     if "label" in missing or 0 < len(missing) < len(BOX):
-        raise SourceError(f"{table.name}: the column {missing[0]} is missing. Expected {WANTED}.")
+        raise SourceError(
+            f"{table.name}: the column {missing[0]} is missing among {', '.join(table.spelled)}. "
+            f"Expected {WANTED}."
+        )
     if len(set(SIZE) & table.columns) == 1:
         raise SourceError(f"{table.name}: width_px and height_px go together; one is missing.")
+
+
+def demand_pixels(labelled: Iterable[Labelled]) -> None:
+    """Demand that boxes are no shares of the sides: as pixels, all would lie in the upper left corner."""
+    things = [thing for found in labelled for thing in found.objects]
+    inside = all(0 <= edge <= 1 for thing in things for edge in thing.box_xyxy_px)
+    if things and inside and any(edge % 1 for thing in things for edge in thing.box_xyxy_px):
+        raise SourceError(
+            f"{things[0].origin}: this box and all others lie within 0..1: they are shares of the pictures' "
+            "sides, and pixels are wanted. Multiply x by the width and y by the height of each picture."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +168,13 @@ class TableReader:
         """Read every row; what is wrong with one goes to the table's faults, or is raised."""
         names: dict[str, str] = {}
         called: dict[str, Row] = {}
-        places = (str(PurePosixPath(self.table.name).parent), self.split or "", "images")
+        own = [name for name, split in SPLIT_NAMES.items() if split == self.split]
+        places = (
+            str(PurePosixPath(self.table.name).parent),
+            *own,
+            *(f"images/{name}" for name in own),
+            "images",
+        )
         boxed = "x_min_px" in self.table.columns
         for row in self.table:
             name = row.cells["file_name"]
@@ -173,7 +204,7 @@ class TableReader:
         label = spell(row.cells["label"])
         if not label:
             return self.table.set_aside(row.line, "label_missing", "The row has no label.", picture)
-        demand_class(label, self.classes, self.where(row))
+        self.demand_label(label, row)
         found = self.find_labelled(row, picture, label)
         if found is not None and (found.line, found.table) != (row.line, self.table.name):
             reason = f"The row says again what line {found.line} of {found.table} says."
@@ -188,7 +219,7 @@ class TableReader:
             return None
         if not label:
             return self.table.set_aside(row.line, "label_missing", "The row has a box and no label.", picture)
-        demand_class(label, self.classes, self.where(row))
+        self.demand_label(label, row)
         for column, cell in zip(BOX, cells, strict=True):
             if not NUMBER.fullmatch(cell):
                 return self.table.set_aside(row.line, *describe_number(column, cell), picture)
@@ -197,6 +228,15 @@ class TableReader:
             x_min, y_min, x_max, y_max = map(float, cells)
             found.objects.append(ObjectLabel(label, (x_min, y_min, x_max, y_max), origin=self.where(row)))
         return None
+
+    def demand_label(self, label: str, row: Row) -> None:
+        """Demand one of the classes, and no JSON."""
+        if re.match(r"\[\s*\{|\{\s*\"", label):
+            raise SourceError(
+                f"{self.where(row)}: the label is JSON ({label[:60]}...), as Label Studio writes it into a "
+                "CSV: export as COCO, YOLO or Pascal VOC, or give each object a row."
+            )
+        demand_class(label, self.classes, self.where(row))
 
     def find_labelled(self, row: Row, picture: str, label: str | None) -> Labelled | None:
         """What is known of a picture, this row with it; None where the row was set aside.

@@ -31,10 +31,18 @@ class Table:
     Attributes:
         name: the file's name, as faults give it.
         columns: those of the known columns that it has.
+        spelled: all columns, as the header spells them.
         faults: what was set aside or repaired so far; complete after the iteration.
     """
 
-    def __init__(self, path: Path, name: str, columns: Mapping[str, Sequence[str]], wanted: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        columns: Mapping[str, Sequence[str]],
+        wanted: str,
+        stand_ins: Sequence[str] = (),
+    ) -> None:
         """Read the file and its header.
 
         Args:
@@ -43,6 +51,7 @@ class Table:
             columns: the other names by which a header may call each known column; the first known column
                 must be there.
             wanted: the header to write, for the error where there is none.
+            stand_ins: names that mean the first known column where no other of the header does.
 
         Raises:
             SourceError: the file cannot be read, has no header, a column twice, or a misspelt one.
@@ -55,8 +64,9 @@ class Table:
         self.content = text.content
         names = {spelling: known for known, others in columns.items() for spelling in (known, *others)}
         first = next((line for line in self.open_lines() if line.strip()), "")
+        names |= find_stand_in(first, names, next(iter(columns)), stand_ins)
         self.delimiter = max(DELIMITERS, key=lambda mark: count_known(first, mark, names))
-        header = [cell.strip() for cell in next(csv.reader([first], delimiter=self.delimiter), [])]
+        self.spelled = header = split_header(first, self.delimiter)
         self.header = [names.get(cell.casefold()) for cell in header]
         self.columns = frozenset(known for known in self.header if known)
         if next(iter(columns)) not in self.columns:
@@ -64,7 +74,7 @@ class Table:
                 f"{name}: no header. Expected a first line such as {wanted}; found {first.strip()[:120]!r}."
             )
         demand_columns_once(name, header, self.header)
-        demand_no_typo(name, header, self.header, names)
+        demand_no_typo(name, header, self.header, names, stand_ins)
         if text.marked:
             self.repair("byte_order_mark", "begins with a byte order mark, which was passed over")
         if self.delimiter != ",":
@@ -109,10 +119,27 @@ class Table:
             ) from error
 
 
+def split_header(line: str, delimiter: str) -> list[str]:
+    """The cells of a header, stripped."""
+    return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+
+
+def find_stand_in(
+    line: str, names: Mapping[str, str], column: str, stand_ins: Sequence[str]
+) -> dict[str, str]:
+    """{its name: column} for the first of the stand-ins in a header of which nothing means the column."""
+    for delimiter in DELIMITERS:
+        cells = [cell.casefold() for cell in split_header(line, delimiter)]
+        if any(names.get(cell) == column for cell in cells):
+            return {}
+        if found := next((name for name in stand_ins if name in cells), None):
+            return {found: column}
+    return {}
+
+
 def count_known(line: str, delimiter: str, names: Mapping[str, str]) -> int:
     """How many cells of a header are known columns where it is divided by `delimiter`."""
-    cells = next(csv.reader([line], delimiter=delimiter), [])
-    return sum(cell.strip().casefold() in names for cell in cells)
+    return sum(cell.casefold() in names for cell in split_header(line, delimiter))
 
 
 def demand_columns_once(name: str, header: list[str], known: list[str | None]) -> None:
@@ -124,11 +151,18 @@ def demand_columns_once(name: str, header: list[str], known: list[str | None]) -
         )
 
 
-def demand_no_typo(name: str, header: list[str], known: list[str | None], names: Mapping[str, str]) -> None:
+def demand_no_typo(
+    name: str,
+    header: list[str],
+    known: list[str | None],
+    names: Mapping[str, str],
+    stand_ins: Sequence[str],
+) -> None:
     """Demand that no unknown column looks like a known one that is missing; others may stand there."""
     missing = [spelling for spelling, column in names.items() if column not in known]
     for cell, meant in zip(header, known, strict=True):
-        nearest = get_close_matches(cell.casefold(), missing, 1, TYPO) if meant is None else []
+        spelled = meant is not None or cell.casefold() in stand_ins
+        nearest = [] if spelled else get_close_matches(cell.casefold(), missing, 1, TYPO)
         if nearest:
             raise SourceError(
                 f"{name}: the column {cell!r} of the header is unknown; if it means {nearest[0]}, write so, "

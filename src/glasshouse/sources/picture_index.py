@@ -23,8 +23,11 @@ class PictureIndex:
         self.paths = {name: path for name, path in files.items() if path.suffix.lower() in PICTURE_SUFFIXES}
         self._others = files.keys() - self.paths.keys()
         self._by_base: dict[str, list[str]] = {}
+        self._by_stem: dict[str, list[str]] = {}
         for name in self.paths:
-            self._by_base.setdefault(PurePosixPath(name).name.casefold(), []).append(name)
+            path = PurePosixPath(name)
+            self._by_base.setdefault(path.name.casefold(), []).append(name)
+            self._by_stem.setdefault(path.stem.casefold(), []).append(name)
         self._holding = {name.rpartition("/")[0] for name in self.paths} - {""}
         self._folders = {
             inner for name in self._holding for inner in (name, *map(str, PurePosixPath(name).parents[:-1]))
@@ -36,8 +39,8 @@ class PictureIndex:
 
         Tried in turn: the path as it stands below each of `places` (folders relative to the root, "" for the
         root itself), then the only picture of that base name, letter case aside, in the folders where it has
-        to lie (`find_homes`). Backslashes count as slashes; of absolute paths of the labeller's machine count
-        the folders that are here as well.
+        to lie (`find_homes`). A name that ends in no picture's suffix may lack it. Backslashes count as
+        slashes; of absolute paths of the labeller's machine count the folders that are here as well.
 
         Raises:
             LookupError: there is no such picture, or several could be meant; the message is a sentence.
@@ -49,7 +52,7 @@ class PictureIndex:
                 return path
             if path in self._others:
                 raise LookupError(f"{path!r} has no suffix of a picture, such as .jpg or .png: rename it")
-        same = self._by_base.get(wanted.name.casefold(), [])
+        same = self.list_same(wanted)
         if not same:
             raise LookupError(f"there is no picture {name!r} in the folder")
         homes = self.find_homes(wanted, places)
@@ -62,6 +65,12 @@ class PictureIndex:
             f"there is no picture {name!r} in {' or '.join(f'{home}/' for home in homes)}; what is called so "
             f"elsewhere ({abridge(same)}) is another one, unless the label gives its path from the folder"
         )
+
+    def list_same(self, wanted: PurePosixPath) -> list[str]:
+        """The pictures of a base name; of a stem, where the name has no suffix of a picture."""
+        bare = wanted.suffix.lower() not in PICTURE_SUFFIXES
+        key = wanted.name.casefold()
+        return self._by_base.get(key) or (self._by_stem.get(key, []) if bare else [])
 
     def find_homes(self, wanted: PurePosixPath, places: Iterable[str]) -> tuple[str, ...]:
         """The folders in or below which a picture lies that is not where its label says; () for anywhere.

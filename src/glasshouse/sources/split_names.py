@@ -24,3 +24,9 @@ def find_split(name: str) -> str | None:
 def find_split_in(parts: Iterable[str]) -> str | None:
     """The split that the first part of a path with such a name stands for."""
     return next((split for split in map(find_split, parts) if split), None)
+
+
+def find_split_word(name: str) -> str | None:
+    """The only split that the words of a name speak of (train_labels, instances_val2017), or None."""
+    found = {find_split(word) for word in re.findall(r"[a-z]+", name.lower())} - {None}
+    return found.pop() if len(found) == 1 else None

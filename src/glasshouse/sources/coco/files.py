@@ -15,7 +15,7 @@ from typing import Any
 from glasshouse.sources.example import SourceError
 from glasshouse.sources.labelled import read_file
 from glasshouse.sources.listing import abridge, spell
-from glasshouse.sources.split_names import find_split, find_split_in
+from glasshouse.sources.split_names import find_split_in, find_split_word
 
 KEYS = ("images", "annotations", "categories")
 MAX_SIDE_PX = 2**16  # no format of pictures with labels goes further
@@ -217,5 +217,4 @@ def name_kind(value: object) -> str:
 def split_by_name(file_name: str) -> str | None:
     """The split that a path speaks of: a word of the file's own name, else the outermost such folder."""
     path = PurePosixPath(file_name)
-    own = {find_split(word) for word in re.findall(r"[a-z]+", path.stem.lower())} - {None}
-    return own.pop() if len(own) == 1 else find_split_in(path.parent.parts)
+    return find_split_word(path.stem) or find_split_in(path.parent.parts)
