@@ -15,7 +15,7 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
@@ -52,6 +52,7 @@ DECOMPRESS: dict[str, Callable[[IO[bytes]], Any]] = {
 }
 DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile)
 BAD_NAME = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
+MADE_ON_WINDOWS = 0  # zip's number for DOS and Windows, where a backslash is no part of a name
 DRIVE = re.compile("[A-Za-z]:")
 
 
@@ -183,7 +184,7 @@ def _unpack_zip(archive: Path, target: Target) -> None:
                 raise target.fault("is encrypted; unpack it by hand and set dataset.path to the folder", name)
             if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise target.fault("is a link or device; pack the files themselves", name)
-            if info.is_dir() and not info.file_size:
+            if name.endswith("/") and not info.file_size:
                 target.add_folder(name)
                 continue
             try:
@@ -196,13 +197,14 @@ def _unpack_zip(archive: Path, target: Target) -> None:
 
 
 def _read_name(info: zipfile.ZipInfo) -> str:
-    """A member's name; UTF-8 without the flag that says so is what macOS writes."""
-    if info.flag_bits & 0x800:
-        return info.orig_filename
-    try:
-        return info.orig_filename.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return info.orig_filename
+    """A member's name; UTF-8 without the flag that says so is what macOS writes, backslashes between folders
+    older .NET does. In other encodings, such as Japanese, a backslash may be half of a letter, and stays."""
+    name, flagged = info.orig_filename, info.flag_bits & 0x800
+    if not flagged:
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    divided = info.create_system == MADE_ON_WINDOWS and "/" not in name and (flagged or name.isascii())
+    return name.replace("\\", "/") if divided else name
 
 
 class _Bounded:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,27 @@ def test_archives_are_unpacked_once_below_their_hash(here: Path, kind: str) -> N
     assert open_archive(archive, "none", hash_file(archive)) == top
     assert [path.stat().st_mtime_ns for path in sorted(top.rglob("*"))] == before
     assert [path.name for path in UNPACKED.iterdir()] == [hash_file(archive)]
+
+
+def pack_on_windows(path: Path, names: list[str]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            info = zipfile.ZipInfo("x")
+            info.filename, info.create_system = name, 0
+            archive.writestr(info, b"" if name.endswith("\\") else b"picture")
+    return path
+
+
+def test_backslashes_of_windows_divide_folders(here: Path) -> None:
+    """As .NET's ZipFile.CreateFromDirectory wrote them."""
+    names = ["set\\", "set\\cat\\1.jpg", "set\\L\u00f6we\\2.jpg", "set\\Thumbs.db"]
+    top = open_archive(pack_on_windows(here / "set.zip", names), "none", "none")
+    assert top.name == "set" and sorted(read_tree(top)) == ["L\u00f6we/2.jpg", "Thumbs.db", "cat/1.jpg"]
+
+
+@pytest.mark.parametrize("name", ["..\\evil", "set\\..\\..\\evil", "\\evil", "C:\\evil", "set/a\\evil"])
+def test_backslashes_of_windows_lead_nowhere_else(here: Path, name: str) -> None:
+    refuse(pack_on_windows(here / "set.zip", ["set\\a.jpg", name]), "may leave the folder")
 
 
 def test_the_content_tells_the_kind_and_not_the_name(here: Path) -> None:
