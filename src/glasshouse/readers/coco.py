@@ -10,7 +10,7 @@ base name.
 - **Masks**: polygons cover the pixels whose centres they hold; run lengths are taken compressed or not.
 - **Crowds**: iscrowd is is_crowd. An image without annotations is a negative.
 - **Categories** come in the order of their ids, gaps closed. A category that only heads others and labels
-  nothing (Roboflow writes one) is dropped, with a fault.
+  nothing (Roboflow writes one, at times with a class's own name) is dropped, with a fault.
 - **Splits**: a word in the file's name (instances_val2017.json), else its folder's, else the picture's.
 - **Groups**: an image's key `group`. Other keys are passed over.
 """
@@ -70,7 +70,11 @@ def read(folder: Path, classes: tuple[str, ...]) -> LabelledFiles:
     names = classes or order_categories(first, used, faults)
     faults += find_unlisted(index.paths, listed)
     if not labelled:
-        raise SourceError(f"dataset.path: none of the pictures that the JSON in {folder} lists is there.")
+        missing = next((fault.reason for fault in faults if fault.kind == "picture_missing"), "it lists none")
+        raise SourceError(
+            f"dataset.path: none of the pictures that the JSON in {folder} lists is there. "
+            f"The first: {missing}."
+        )
     in_order = sorted(labelled.values(), key=lambda file: sort_naturally(file.file_name))
     return LabelledFiles(names, tuple(in_order), tuple(faults))
 
@@ -191,6 +195,9 @@ def order_categories(file: CocoFile | None, used: set[Id], faults: list[LabelFau
         raise SourceError(
             f"{file.file_name if file else 'dataset.path'}: categories is empty; name the classes there."
         )
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice and file:
+        raise SourceError(f"{file.file_name}: two categories that label something are called {twice!r}.")
     return tuple(names)
 
 

@@ -55,7 +55,7 @@ from .files import (
             build(annotations=[label(1, 8), label(2, 9)]),
             r"none of the 2 annotations has a image_id.*number 8",
         ),
-        (build(annotations=[label(1, "1")]), r"none of the 1 annotations.*they are numbers, this is text"),
+        (build(annotations=[label(1, "a")]), r"none of the 1 annotations.*they are numbers, this is text"),
         (build(annotations=[label(1, 1, 17)]), r"none of the 1 annotations has a category_id.*1 to 2"),
         (
             build(annotations=[label(1, 1, 0), label(2, 1, 1)]),
@@ -91,7 +91,7 @@ def test_nothing_to_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no JSON file"):
         read(tmp_path, ())
     write(tmp_path, build(), pictures=False)
-    with pytest.raises(SourceError, match="none of the pictures"):
+    with pytest.raises(SourceError, match=r"none of the pictures .* The first: there is no picture '1.jpg'"):
         read(tmp_path, ())
     with pytest.raises(SourceError, match="nowhere"):
         read(tmp_path / "nowhere", ())
@@ -178,6 +178,14 @@ def test_ids_may_be_texts_and_whole_floats(tmp_path: Path) -> None:
     )
     source = read(write(tmp_path, document), ())
     assert [len(file.objects) for file in source.files] == [1, 2] and source.faults == ()
+
+
+def test_texts_of_numbers_are_the_numbers_as_via_exports_them(tmp_path: Path) -> None:
+    document = build([image(0, "a.jpg"), image(1, "b.jpg")], [label(1, "0"), label(2, "1"), label(3, "1")])  # type: ignore[arg-type]
+    source = read(write(tmp_path, document), ())
+    assert [len(file.objects) for file in source.files] == [1, 2]
+    assert (only_fault(source).kind, only_fault(source).place) == ("id_is_text", "annotations[0].image_id")
+    assert only_fault(source).action == "repaired" and "the text '0'" in only_fault(source).reason
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,19 @@ def test_roboflows_folders_are_splits_and_its_heading_category_goes(tmp_path: Pa
     assert "'flowers'" in only_fault(source).reason and only_fault(source).action == "repaired"
 
 
+def test_roboflows_heading_category_may_have_the_name_of_its_class(tmp_path: Path) -> None:
+    categories = [
+        {"id": 0, "name": "rose", "supercategory": "none"},
+        {"id": 1, "name": "rose", "supercategory": "rose"},
+    ]
+    source = read(write(tmp_path, build(categories=categories)), ())
+    assert source.categories == ("rose",) and len(source.files[0].objects) == 1
+    assert (only_fault(source).kind, only_fault(source).place) == ("category_heads_others", "categories[0]")
+    both = build(annotations=[label(1, 1, 0), label(2, 1, 1)], categories=categories)
+    with pytest.raises(SourceError, match="two categories that label something are called 'rose'"):
+        read(write(tmp_path, both), ())
+
+
 def test_a_heading_category_that_labels_something_stays(tmp_path: Path) -> None:
     categories = [{**ROSE, "name": "plant"}, {**TULIP, "supercategory": "plant"}]
     source = read(write(tmp_path, build(categories=categories)), ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from glasshouse.sources.coco.files import (
     Id,
     demand_references,
     describe_unknown,
+    find_id,
     is_id,
     name_kind,
 )
@@ -54,6 +56,7 @@ class Annotations:
     faults: list[LabelFault]
     ids: dict[Id, str] = field(default_factory=dict)
     used: set[Id] = field(default_factory=set)
+    told: set[str] = field(default_factory=set)
 
     def read(self) -> dict[str, list[ObjectLabel]]:
         """The objects of each picture that has any, in the order of the file.
@@ -92,7 +95,8 @@ class Annotations:
             self.blame(place, "annotation_malformed", f"is {name_kind(entry)}; it must be an object")
             return None
         self.note_id(place, entry.get("id"))
-        image_id, category_id = entry.get("image_id"), entry.get("category_id")
+        image_id = self.find_id(place, "image_id", entry, self.file.images)
+        category_id = self.find_id(place, "category_id", entry, self.file.categories)
         if not is_id(image_id) or image_id not in self.file.images:
             self.blame(f"{place}.image_id", "image_unknown", describe_unknown(image_id, self.file.images))
             return None
@@ -113,6 +117,18 @@ class Annotations:
             return None
         is_crowd = self.read_crowd(f"{place}.iscrowd", entry.get("iscrowd", 0), picture)
         return Draft(picture, place, label, box, is_crowd, shape)
+
+    def find_id(self, place: str, key: str, entry: dict[str, Any], known: Container[Id]) -> Any:
+        """What a reference means; the first text that is read as a number is told for all."""
+        value = entry.get(key)
+        meant = find_id(value, known) if is_id(value) else value
+        if meant is not value and key not in self.told:
+            self.told.add(key)
+            reason = (
+                f"is the text {value!r}, and the ids are numbers: it and others like it were read as such"
+            )
+            self.blame(f"{place}.{key}", "id_is_text", reason, action="repaired")
+        return meant
 
     def note_id(self, place: str, identity: Any) -> None:
         """Two annotations of one id contradict each other; one without has no need of it."""

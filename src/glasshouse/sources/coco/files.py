@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -121,10 +121,14 @@ def read_document(file_name: str, document: Any) -> CocoFile:
 def read_entries(
     file_name: str, key: str, name_key: str, document: dict[str, Any]
 ) -> list[tuple[Id, str, str, dict[str, Any]]]:
-    """(id, name, place, entry) of the entries of a list, ids and names unique; raises SourceError."""
+    """(id, name, place, entry) of the entries of a list; raises SourceError.
+
+    Ids and names are unique, but that of a category may be that of the one which heads it.
+    """
     found = []
     by_id: dict[Any, str] = {}
     by_name: dict[Any, str] = {}
+    first: dict[str, dict[str, Any]] = {}  # entry of each name
     for number, entry in enumerate(document[key]):
         place = f"{key}[{number}]"
         if not isinstance(entry, dict):
@@ -136,14 +140,20 @@ def read_entries(
         if not isinstance(name, str) or not name.strip():
             raise SourceError(f"{file_name}, {place}: {name_key} is {name_kind(name)}; give a name.")
         name = spell(name.strip())
+        first.setdefault(name, entry)
         for value, seen, what in ((identity, by_id, "id"), (name, by_name, name_key)):
             other = seen.setdefault(value, place)
-            if other != place:
+            if other != place and not (what == "name" and is_namesake_head(name, first[name], entry)):
                 raise SourceError(
                     f"{file_name}, {place}: {what} {value!r} is that of {other} as well; each needs its own."
                 )
         found.append((identity, name, place, entry))
     return found
+
+
+def is_namesake_head(name: str, one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether one of two categories of a name heads the other, as Roboflow's project does its class."""
+    return (one.get("supercategory") == name) != (other.get("supercategory") == name)
 
 
 def read_size(entry: dict[str, Any]) -> tuple[int, int] | None:
@@ -167,7 +177,7 @@ def demand_references(file: CocoFile) -> None:
     """Raise SourceError where ids are wrong throughout: nothing could be used, or all be mislabelled."""
     entries = [entry for entry in file.annotations if isinstance(entry, dict)]
     for key, known in (("image_id", file.images), ("category_id", file.categories)):
-        used = {entry.get(key) for entry in entries if is_id(entry.get(key))}
+        used = {find_id(entry.get(key), known) for entry in entries if is_id(entry.get(key))}
         if entries and used.isdisjoint(known):
             raise SourceError(
                 f"{file.file_name}: none of the {len(entries)} annotations has a {key} that {key[:-3]} ids "
@@ -196,6 +206,13 @@ def describe_unknown(value: Any, known: Iterable[Id]) -> str:
     if isinstance(value, str) and numbers:
         return f"{said} (they are numbers, this is text)"
     return f"{said} (such as {abridge([repr(one) for one in ids], 3)})" if ids else said
+
+
+def find_id(value: Any, known: Container[Id]) -> Any:
+    """The id that a reference means: the number where it is the text of one, as VIA exports image_id."""
+    if isinstance(value, str) and value not in known and value.isdecimal() and int(value) in known:
+        return int(value)
+    return value
 
 
 def is_id(value: object) -> bool:
