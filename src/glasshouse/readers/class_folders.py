@@ -143,7 +143,8 @@ def demand_no_loose(folder: Path) -> None:
     if loose:
         raise SourceError(
             f"dataset.path: {folder} holds {len(loose)} pictures outside any class folder "
-            f"({abridge(loose)}); move each into a sub-folder named after its class."
+            f"({abridge(loose)}); move each into a sub-folder named after its class, or name another "
+            "dataset.format where files with labels lie beside them."
         )
 
 
