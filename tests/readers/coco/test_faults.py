@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from glasshouse.readers.coco import read
+from glasshouse.sources.coco.files import find_id
 from glasshouse.sources.example import SourceError
 
 from .files import (
@@ -196,3 +197,8 @@ def test_crowds(tmp_path: Path, value: Any, is_crowd: bool, faults: int) -> None
     source = read(write(tmp_path, build(annotations=[label(1, iscrowd=value)])), ())
     assert list_objects(source)[0].is_crowd is is_crowd
     assert [fault.kind for fault in source.faults] == ["iscrowd_unknown"] * faults
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "²", "1.0", " 1", "-1", ""])
+def test_a_reference_that_is_no_numbers_text_stays_what_it_is(text: str) -> None:
+    assert find_id(text, {1, -1, 2}) == text

@@ -210,8 +210,8 @@ def describe_unknown(value: Any, known: Iterable[Id]) -> str:
 
 def find_id(value: Any, known: Container[Id]) -> Any:
     """The id that a reference means: the number where it is the text of one, as VIA exports image_id."""
-    if isinstance(value, str) and value not in known and value.isdecimal() and int(value) in known:
-        return int(value)
+    if isinstance(value, str) and value not in known and re.fullmatch(r"[0-9]{1,18}", value):
+        return int(value) if int(value) in known else value
     return value
 
 
