@@ -92,6 +92,20 @@ def test_everything_is_told_and_held_against_the_files(
     assert len(verify(lineage, house.root)) == 3
 
 
+def test_the_commands_lead_into_a_project_inside_a_larger_repository(house: Any) -> None:
+    git(house, "init", "--quiet", "..")
+    house.finish(0.0)
+    git(house, "add", "--all")
+    git(house, "commit", "--quiet", "--message", "all")
+    sync(house.root)
+    commands = list_commands(read_lineage(house.root, "models:/blooms-detector@challenger"), house.root)
+    assert commands[0] == f"git clone {house.root.parent} blooms-detector-1"
+    assert commands[2:4] == [
+        f"git checkout --detach {git(house, 'rev-parse', 'HEAD')}",
+        f"cd {house.root.name}/",
+    ]
+
+
 def test_pictures_and_weights_that_no_commit_holds_are_told_and_those_of_dvc_are_pulled(house: Any) -> None:
     ignored = ["exports", "models", "reports", "mlruns", "mlflow.db*", "data/raw", "data/prepared"]
     ignored += ["data/split.parquet", "data/photos", "data/weights/*.h5"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from glasshouse.journal.git import has_changes
 from glasshouse.tracking.commits import find_commit, list_keepers, list_unheld, name_keepers
 
 STATE = "c" * 64
@@ -98,3 +99,22 @@ def test_the_keepers_of_a_path_are_beside_it_around_it_and_in_it(root: Path) -> 
     assert list_keepers(root, head, "data/photos/rose") == ["data/photos.dvc"]
     assert list_keepers(root, head, "data/weights") == ["data/weights/a.h5.dvc", "data/weights/b.h5.dvc"]
     assert list_keepers(root, f"{head}^", "data/photos") == []
+
+
+def test_a_project_may_be_a_folder_of_a_larger_repository(tmp_path: Path) -> None:
+    """Others' changes beside it are none of the project's; its .dvcignore speaks of its own folder."""
+    root = tmp_path / "shop/flowers"
+    write(root, "src/parts/first.py")
+    write(root, ".dvcignore", "/src/parts/draft.py\n")
+    beside = write(tmp_path, "shop/billing.py")
+    git(tmp_path, "init", "--quiet")
+    head = commit(tmp_path)
+    write(root, "src/parts/draft.py")
+    assert find_commit(root, STATE, ["src/parts"]) == (head, True)
+    beside.write_text("y", encoding="utf-8")
+    assert not has_changes(root)
+    assert find_commit(root, STATE, ["src/parts"]) == (head, True)
+    write(root, "src/parts/second.py")
+    assert list_unheld(root, "HEAD", ["src/parts"]) == ["src/parts/second.py"]
+    write(root, "src/parts/first.py", "y")
+    assert has_changes(root)

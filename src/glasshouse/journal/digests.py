@@ -32,6 +32,10 @@ class Digests:
             return self._folder(place)
         return self._file_digest(place) if place.is_file() else None
 
+    def is_ignored(self, path: str) -> bool:
+        """Whether .dvcignore leaves out a file, by its path in the project."""
+        return bool(self._read_ignored().match_file(path))
+
     def save(self) -> None:
         """Write the memory, where it grew; another process's is replaced whole, never mixed."""
         if not self._changed:

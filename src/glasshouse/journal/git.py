@@ -42,5 +42,5 @@ def read_commit(root: Path) -> str | None:
 
 
 def has_changes(root: Path) -> bool:
-    """Whether files that git knows differ from the present commit."""
-    return bool(ask_git(root, "status", "--porcelain", "--untracked-files=no"))
+    """Whether files that git knows differ from the present commit; those beside the project do not count."""
+    return bool(ask_git(root, "status", "--porcelain", "--untracked-files=no", "--", "."))

@@ -141,10 +141,12 @@ def list_commands(lineage: Lineage, root: Path) -> list[str]:
         for path in list_data(lineage.params)
         for keeper in (list_keepers(root, facts.commit, path) if facts.commit else [])
     ]
+    deeper = ask_git(root, "rev-parse", "--show-prefix")  # of a project inside a larger repository
     return [
         f"git clone {shlex.quote(find_origin(root))} {folder}",
         f"cd {folder}",
         f"git checkout --detach {facts.commit or 'COMMIT'}",
+        *([f"cd {shlex.quote(deeper)}"] if deeper else []),
         "make setup && . .venv/bin/activate",
         *(f"dvc pull {shlex.quote(keeper.removesuffix('.dvc'))}" for keeper in dict.fromkeys(keepers)),
         *list_repros(facts),

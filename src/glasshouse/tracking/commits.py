@@ -81,11 +81,13 @@ def is_in(root: Path, commit: str, path: str) -> bool:
 
 
 def _list_unknown(root: Path, path: str) -> list[str]:
-    """Files that git does not track; the path itself where git has no answer."""
-    ignored = ["--exclude-from=.dvcignore"] if (root / ".dvcignore").is_file() else []
-    words = ("ls-files", "--others", "-z", *ignored, "--", path)
-    listed = ask_git(root, "--literal-pathspecs", *words)
-    return [path] if listed is None else [name for name in listed.split("\0") if name]
+    """Files that git does not track and .dvcignore does not leave out; the path itself without git."""
+    listed = ask_git(root, "--literal-pathspecs", "ls-files", "--others", "-z", "--", path)
+    if listed is None:
+        return [path]
+    # Not by git's --exclude-from, which takes the patterns for those of the repository's top.
+    digests = Digests(root)
+    return [name for name in listed.split("\0") if name and not digests.is_ignored(name)]
 
 
 def _is_told(root: Path, keeper: str) -> bool:
