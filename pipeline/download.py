@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+sys.path.insert(0, "src")  # the sources of this folder, where those of another copy are installed
 from glasshouse.stage import stage
 
 RAW, ACCEPTED = Path("data/raw"), Path("data/accepted.json")

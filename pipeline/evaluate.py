@@ -3,9 +3,11 @@ read."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, "src")  # the sources of this folder, where those of another copy are installed
 from glasshouse.stage import stage
 
 RAW, PREPARED, HEAD, NETWORK = (

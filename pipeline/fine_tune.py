@@ -5,8 +5,10 @@ The better of before and after is kept.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+sys.path.insert(0, "src")  # the sources of this folder, where those of another copy are installed
 from glasshouse.stage import stage
 
 PREPARED, HEAD, OUT = Path("data/prepared"), Path("models/head.keras"), Path("models/model.keras")

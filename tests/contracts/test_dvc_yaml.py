@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -134,3 +137,21 @@ def test_stages_are_those_of_the_views(project: Path) -> None:
     path.write_text(path.read_text().replace("  split:", "  splitt:"))
     with pytest.raises(ImportFault, match="split, splitt"):
         write_deps.compare(project)
+
+
+@pytest.mark.parametrize("stage", STAGE_KEYS)
+def test_a_stage_runs_the_sources_beside_its_script(stage: str, tmp_path: Path) -> None:
+    """In a worktree or `dvc exp run --temp` the package that is installed may be another copy's: then
+    dvc.lock, and DVC's cache of runs, would say that these sources made what others did.
+    """
+    script = tmp_path / "pipeline" / f"{stage}.py"
+    script.parent.mkdir()
+    script.write_bytes((ROOT / "pipeline" / script.name).read_bytes())
+    package = tmp_path / "src" / "glasshouse"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "stage.py").write_text("print(__file__)\nraise SystemExit\n")
+    command = [sys.executable, f"pipeline/{script.name}"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{package / 'stage.py'}\n"
