@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -44,6 +45,21 @@ def test_a_stage_that_ends_well_prints_its_seconds(project: Any, script: Run) ->
     assert {"import", "work", "track", "other"} == set(execution.phases)
     assert 0.3 <= execution.phases["work"] < 10  # s
     assert execution.phases["import"] > 0.05  # the interpreter's own start
+
+
+def test_what_ran_in_a_copy_that_dvc_takes_away_is_noted_in_the_project(
+    project: Any, run_python: Run
+) -> None:
+    """`dvc exp run --temp` and `--queue`: their runs were in no MLflow."""
+    project.write("script.py", "from glasshouse.stage import stage\nwith stage('download'): pass\n")
+    copy, elsewhere = project.root / ".dvc/tmp/exps/standalone/tmp1", project.root.parent / "elsewhere"
+    for place in (copy, elsewhere):
+        shutil.copytree(project.root, place, ignore=shutil.ignore_patterns(".dvc"))
+        run_python("script.py", cwd=place, GLASSHOUSE_LIVE="0", DVC_ROOT=str(project.root))
+    assert _last(project).status == "ok"
+    assert len(read_executions(project.folder, "download")) == 1
+    assert not (copy / ".glasshouse/journal").exists()
+    assert (elsewhere / ".glasshouse/journal").exists()
 
 
 def test_trainings_note_the_machine_that_their_bytes_depend_on(project: Any, script: Run) -> None:

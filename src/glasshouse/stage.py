@@ -25,7 +25,7 @@ from glasshouse.journal.git import read_commit
 from glasshouse.journal.journal import Journal, merge_epochs, read_executions
 from glasshouse.journal.live import Live, is_wanted
 from glasshouse.journal.machine import read_machine
-from glasshouse.journal.page import write_page
+from glasshouse.journal.page import find_home, write_page
 from glasshouse.journal.pipeline import PARAMS, look_up, read_pipeline, read_yaml
 from glasshouse.journal.state import digest_values, read_state
 from glasshouse.params import STAGE_KEYS, Params, View, read_params, read_view
@@ -85,7 +85,8 @@ class Stage:
             if name in LIVE_STAGES:
                 about["machine"] = read_machine().as_values()
             self.journal = Journal(self._folder, name, about)
-            self._live = Live(root, self.journal.path) if name in LIVE_STAGES and is_wanted() else None
+            follows = name in LIVE_STAGES and is_wanted()
+            self._live = Live(find_home(root), self.journal.path) if follows else None
         self._first_epoch = True
 
     @contextmanager
