@@ -140,6 +140,26 @@ def test_a_model_may_have_any_name_that_the_params_allow(stored: Any, name: str)
     assert found is not None and found.number == "1"
 
 
+def test_where_a_parent_was_deleted_its_children_and_model_get_another(stored: Any) -> None:
+    """The version's run held what `glasshouse lineage` and `promote` ask for; its children hung nowhere."""
+    from mlflow import MlflowClient
+
+    stored.make_outputs()
+    stored.execute("train_head", {1: 2.0, 2: 1.5})
+    first = sync(stored.root)
+    client = MlflowClient(f"sqlite:///{stored.root}/mlflow.db")
+    client.delete_run(str(first.parent))
+    second, third = sync(stored.root), sync(stored.root)
+    assert second.new_version and not third.new_version
+    runs = client.search_runs([client.get_experiment_by_name("glasshouse").experiment_id])
+    assert {run.data.tags.get("mlflow.parentRunId") for run in runs} == {None, second.parent}
+    assert len(runs) == 2
+    versions = client.search_model_versions("name = 'blooms-detector'")
+    assert {int(entry.version): entry.run_id for entry in versions} == {1: first.parent, 2: second.parent}
+    version = Registry(locate_store(stored.root), "blooms-detector").find_state(second.state)
+    assert version is not None and version.number == "2"
+
+
 def test_a_forced_run_is_the_same_child_counted_twice(stored: Any) -> None:
     _run_everything(stored)
     sync(stored.root)

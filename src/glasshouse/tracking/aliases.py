@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from glasshouse.tracking.claims import WAIT_SECONDS, Claim, Contended, claimed
 from glasshouse.tracking.facts import Facts
-from glasshouse.tracking.mirror import filter_versions
+from glasshouse.tracking.mirror import filter_versions, has_run
 from glasshouse.tracking.store import AFTERWARDS, Patience, Store, StoreAway, connect, spoken
 
 if TYPE_CHECKING:
@@ -76,11 +76,12 @@ class Registry:
         return None if number is None else self.read(number)
 
     def find_state(self, state: str) -> Version | None:
-        """The version of a pipeline state."""
+        """The version of a pipeline state; one whose run was deleted counts as little as for `register`."""
         if self._client is None:
             return None
         with spoken(self.store):
-            found = self._client.search_model_versions(filter_versions(self.name, state))
+            known = self._client.search_model_versions(filter_versions(self.name, state))
+            found = [entry for entry in known if has_run(self._client, entry)]
         return min(map(_as_version, found), key=lambda version: int(version.number), default=None)
 
     def read(self, number: str) -> Version | None:

@@ -24,7 +24,9 @@ from glasshouse.tracking.names import make_legal
 from glasshouse.tracking.store import AFTERWARDS, Patience, Store, StoreAway, alone, connect, spoken
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
     from mlflow.entities import Experiment, Metric, Run
+    from mlflow.entities.model_registry import ModelVersion
 
 STATE, KIND, STAGE, CREATED = "glasshouse.state", "glasshouse.kind", "glasshouse.stage", "glasshouse.created"
 COUNT, MIRRORED, ERROR = "glasshouse.run_count", "glasshouse.mirrored", "glasshouse.error"
@@ -61,8 +63,10 @@ class Mirror:
     def open_child(self, parent: Run, stage: str, start_time: float) -> Run:
         """The one child run of a stage in its parent's state."""
         tags = {KIND: "stage", STATE: parent.data.tags[STATE], STAGE: stage}
-        tags["mlflow.parentRunId"] = parent.info.run_id
-        return self._only_run(tags, name=stage, start_time=start_time)
+        place = {"mlflow.parentRunId": parent.info.run_id}
+        child = self._only_run(tags, name=stage, start_time=start_time, more=place)
+        self.set_tags(child, place)  # one whose parent was deleted is taken over
+        return child
 
     def read_points(self, run: Run) -> set[Point]:
         """Every point of every curve that the run holds already."""
@@ -182,12 +186,18 @@ class Mirror:
         if own is not None and is_elsewhere(location, own[1]):
             raise StoreAway(say_left(self.experiment, location, *own))
 
-    def _only_run(self, tags: Mapping[str, str], name: str, start_time: float) -> Run:
-        """The oldest run with these tags, made where there is none; younger ones (of a race) are deleted."""
+    def _only_run(
+        self, tags: Mapping[str, str], name: str, start_time: float, more: Mapping[str, str] | None = None
+    ) -> Run:
+        """The oldest run with these tags, made where there is none; younger ones (of a race) are deleted.
+
+        One that is made also gets the tags `more`.
+        """
         runs = self._search(tags)
         if not runs:
             whole = {
                 **tags,
+                **(more or {}),
                 CREATED: str(time.time_ns()),
                 "mlflow.runName": name,
                 "mlflow.source.name": "dvc repro",
@@ -232,6 +242,18 @@ def demand_alive(experiment: Experiment, store: Store) -> None:
 def filter_versions(name: str, state: str) -> str:
     """MLflow's filter for the versions of a state; its texts know no escape, so no name may hold a `"`."""
     return f"name = \"{name}\" and tags.`{STATE}` = '{state}'"
+
+
+def has_run(client: MlflowClient, version: ModelVersion) -> bool:
+    """Whether the run that a model's version came from is there, and not in MLflow's trash."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return bool(client.get_run(str(version.run_id)).info.lifecycle_stage == "active")
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return False
 
 
 def _points(executions: list[Execution]) -> Iterable[Metric]:

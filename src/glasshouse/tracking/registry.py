@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from glasshouse.prediction.predictor import SCORE
 from glasshouse.tracking.carried import LOADER, write_carried
-from glasshouse.tracking.mirror import STATE, Mirror, filter_versions
+from glasshouse.tracking.mirror import STATE, Mirror, filter_versions, has_run
 from glasshouse.tracking.serving import COLUMN
 
 if TYPE_CHECKING:
@@ -38,14 +38,18 @@ NEEDED = (
 def register(
     mirror: Mirror, parent: Run, network: Path, name: str, scores: Mapping[str, float]
 ) -> tuple[str, bool]:
-    """The state's version number under `name`, and whether it was made now."""
+    """The state's version number under `name`, and whether it was made now.
+
+    A version whose run was deleted does not count: it cannot tell any more where it comes from.
+    """
     state = parent.data.tags[STATE]
-    known = find_versions(mirror, name, state)
+    known = [entry for entry in find_versions(mirror, name, state) if has_run(mirror.client, entry)]
     if not known:
         model_id = _log_network(mirror, parent, network)
         tags = {STATE: state, **{f"score.{key}": f"{value:.6g}" for key, value in scores.items()}}
         _create_version(mirror, parent, name, model_id, tags)
-        first, *later = find_versions(mirror, name, state)
+        made = find_versions(mirror, name, state)
+        first, *later = (entry for entry in made if has_run(mirror.client, entry))
         for younger in later:  # of another machine that registered the same state at the same moment
             _delete_version(mirror, name, younger.version)
         return str(first.version), True
