@@ -100,3 +100,12 @@ def test_outside_a_project_it_says_so(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("seed: 7\n")
     with pytest.raises(ValueError, match=r"dvc\.yaml is missing: run in the project's folder"):
         read_state(tmp_path)
+
+
+def test_a_stage_that_was_frozen_for_a_while_is_no_other_state(project: Any) -> None:
+    """`dvc unfreeze` leaves `frozen: false`: the same files had another run and another model's version."""
+    before = read_state(project.root).id
+    for value in ("true", "false"):
+        project.set("  evaluate:\n", f"  evaluate:\n    frozen: {value}\n", "dvc.yaml")
+        assert read_state(project.root).id == before
+        project.set(f"    frozen: {value}\n", "", "dvc.yaml")

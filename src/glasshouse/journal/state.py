@@ -23,6 +23,8 @@ from glasshouse.journal.pipeline import PARAMS, look_up, read_pipeline, read_yam
 
 OUTSIDE = ("tracking", "promotion")  # the blocks of params.yaml that are no part of a state
 
+FROZEN = "frozen"  # what `dvc freeze` and `unfreeze` write says when a stage runs, not what it makes
+
 
 @dataclass(frozen=True)
 class State:
@@ -57,7 +59,11 @@ def read_state(root: Path) -> State:
     sources = {path: digests.digest(path) for path in paths}
     digests.save()
     inside = {name: block for name, block in params.items() if name not in OUTSIDE}
-    return State(inside, pipeline.document, sources)
+    stages = {
+        name: {key: value for key, value in block.items() if key != FROZEN}
+        for name, block in pipeline.document.items()
+    }
+    return State(inside, stages, sources)
 
 
 def _named_by_params(params: Mapping[str, Any]) -> list[str]:
