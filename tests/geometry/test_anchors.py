@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from glasshouse.geometry.anchors import (
+    _descend,
+    _start,
     choose_count,
     compare_counts,
     compute_shape_iou,
@@ -140,6 +142,33 @@ def test_a_rare_class_gets_its_share_of_anchors() -> None:
     assert share(None) == [1, 4, 1]
 
 
+def test_centres_start_at_boxes_drawn_by_weight_and_squared_distance() -> None:
+    # From 8 x 8 the distances are 0, a half and three quarters: odds of 4 / 16 to 9 / 16, so 9 of 13.
+    sides, rng = np.array([[8.0, 8], [8, 4], [8, 2]]), np.random.default_rng(0)
+
+    def draw(weights: list[float]) -> np.ndarray:
+        return np.array([_start(sides, 2, np.array(weights), rng)[:, 1] for _ in range(3000)])
+
+    first, second = draw([1e9, 1, 1]).T
+    assert (first == 8).all() and (second == 2).mean() == pytest.approx(9 / 13, abs=0.03)
+    _, second = draw([1e9, 9, 4]).T  # 9 * 4 to 4 * 9
+    assert (second == 2).mean() == pytest.approx(1 / 2, abs=0.03)
+    first, _ = draw([1, 1, 8]).T
+    assert (first == 2).mean() == pytest.approx(0.8, abs=0.03)
+
+
+def test_a_centre_without_boxes_goes_to_the_box_that_is_met_worst() -> None:
+    sides = np.array([[10.0, 10], [10, 10], [10, 10], [90, 5]])
+    fit = _descend(sides, np.array([[10.0, 10], [10, 10]]), np.ones(4))  # of equal ones the first has all
+    assert fit.anchors_wh.tolist() == [[10, 10], [90, 5]]
+    assert fit.average_iou == 1
+
+
+def test_anchors_of_one_area_stand_by_rising_width() -> None:
+    given = [[20, 5], [3, 3], [5, 20], [10, 10]]
+    assert meet_anchors([[10, 10]], given).anchors_wh.tolist() == [[3, 3], [5, 20], [10, 10], [20, 5]]
+
+
 def test_near_the_best_of_all_choices() -> None:
     """Against the best 2 of 24 boxes by trying all pairs: centres need not be boxes, so it may be better."""
     sides = draw_three_kinds(24)
@@ -176,6 +205,7 @@ def test_a_count_is_chosen_where_the_curve_flattens() -> None:
     assert choose_count(curve, gain=0.05) == 3
     assert choose_count(curve, gain=0.0) == 6
     assert choose_count({9: 0.7}, gain=0.02) == 9
+    assert choose_count({3: 0.5, 6: 0.75, 9: 0.875}, gain=0.25) == 6  # a gain that is just met is one
 
 
 def test_laid_boxes_stand_cell_by_cell() -> None:

@@ -44,6 +44,14 @@ def test_half_a_pixel_counts_as_inside() -> None:
     assert resize_mask(line, (0.4, 1), (0, 0), (0, 0, 2, 1)).tolist() == [[True, False]]
 
 
+def test_half_a_pixel_counts_as_inside_whatever_the_scale_is_rounded_to() -> None:
+    # All of 4 x 4 new pixels, half a pixel to the right: both outer columns are half inside.
+    for factor in range(1, 40):
+        mask = np.ones((4 * factor, 4 * factor), bool)
+        resized = resize_mask(mask, (1 / factor, 1 / factor), (0.5, 0), (0, 0, 5, 4))
+        assert resized.all(), factor
+
+
 @pytest.mark.parametrize("scale", [0.2, 0.37, 1.6])
 def test_a_disc_keeps_its_area(scale: float) -> None:
     small = resize_mask(disc(200), (scale, scale), (5.3, 2.6), (0, 0, 340, 340))

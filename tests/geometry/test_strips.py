@@ -122,6 +122,14 @@ def test_groups_against_points_inside(seed: int) -> None:
         assert boxes[0] == pytest.approx(span, abs=zoom / 20 * 1.5)
 
 
+def test_of_a_group_without_area_nothing_is_seen() -> None:
+    corner, across, down = np.array([[5.0, 5]] * 3), np.array([[0.0, 0], [4, 0], [4, 0]]), np.zeros((3, 2))
+    down[2, 1] = 4
+    region = np.tile([0.0, 0, 20, 20], (3, 1))
+    with np.errstate(all="raise"):
+        assert bound_groups(corner, across, down, region, np.array([0, 1, 2]))[1].tolist() == [0, 0, 1]
+
+
 def test_no_groups() -> None:
     boxes, shares = bound_groups(*[np.zeros((0, 2))] * 3, np.zeros((0, 4)), np.zeros(0, np.int64))
     assert boxes.shape == (0, 4) and shares.shape == (0,)
@@ -135,6 +143,13 @@ def test_cut_squares_by_hand() -> None:
     assert boxes[1].tolist() == [0, 0, 10, 10]  # all of it
     assert boxes[2].tolist() == [4, 4, 6, 6]  # the region lies inside
     assert (boxes[3][:2] > boxes[3][2:]).all()  # nothing
+
+
+def test_a_line_on_an_edge_of_the_region_ends_where_it_ends() -> None:
+    # A run of pixels that is packed to no width: the region's corners lie on its line, and not on it.
+    line = np.array([[0.0, 10], [0, 10], [0, 20], [0, 20]])
+    assert bound_inside(line, np.array([0.0, 0, 50, 100])).tolist() == [0, 10, 0, 20]
+    assert bound_inside(line, np.array([0.0, 15, 50, 100])).tolist() == [0, 15, 0, 20]
 
 
 def test_a_cut_disc_narrows() -> None:
