@@ -17,7 +17,7 @@ from glasshouse.inputs.augment import Plan, draw_plan
 from glasshouse.inputs.masks import Masks
 from glasshouse.inputs.moving import MIN_VISIBLE, Seen, find_seen
 from glasshouse.inputs.painting import lay_over, move_tiles
-from glasshouse.inputs.pasting import Pasting, draw_pasting, hide_objects, paste_objects
+from glasshouse.inputs.pasting import Pasting, draw_pasting, fill_box, hide_objects, paste_objects
 from glasshouse.inputs.shapes import Shapes
 from glasshouse.inputs.stream import Pictures, TrainingStream, may_compose
 from glasshouse.params import Augment
@@ -149,6 +149,24 @@ def test_what_is_left_counts_by_the_mask_and_without_one_by_the_box(has_mask: bo
         assert left.boxes_xyxy_px[0].tolist() == [5, 5, 13, 15]
 
 
+def test_a_box_fills_the_pixels_whose_middles_lie_in_it() -> None:
+    # Middles 1.5 to 4.5 lie in 1.4 .. 5.5, which ends on the next; 3.5 to 7.5 in 2.6 .. 7.51.
+    stamp = fill_box(np.array([1.4, 2.6, 5.5, 7.51]))
+    assert stamp.bound().tolist() == [1, 3, 5, 8] and stamp.inside.all()
+
+
+def test_of_what_is_left_a_box_of_less_than_a_pixel_is_none() -> None:
+    """2 x 1 px without a mask, of which one pixel of two is covered: 0.6 x 1 px are left."""
+    masks, cover = masks_of(np.zeros((1, 20, 20), bool)), np.zeros((1, 20, 20), bool)
+    masks.boxes_xyxy_px[:] = 0
+    boxes = np.array([[[5.4, 5.4, 7.4, 6.4]]], np.float32)
+    plan = still_plan(1, (20, 20))
+    seen = find_seen(plan, boxes, Shapes.unknown((1, 1)), np.zeros((1, 1), np.int32))
+    assert len(hide_objects(plan, seen, masks, boxes, cover).tile) == 1
+    cover[0, 5, 6] = True
+    assert len(hide_objects(plan, seen, masks, boxes, cover).tile) == 0
+
+
 def test_an_object_without_strips_gets_the_box_round_its_mask(shapes: Any) -> None:
     masks = shapes.draw(np.random.default_rng(1), "ellipse")[None]
     loose = np.array([[[0, 0, 320, 240]]], np.float32)  # as of an object that the edge of its picture cut
@@ -174,6 +192,20 @@ def test_only_objects_with_masks_are_drawn_one_at_least_and_by_weight() -> None:
     # Of three with odds of a half each, none with 1/8, and then one: 3/2 + 1/8 on average.
     assert drawn.chosen[drawn.plan.rows == 3].sum(axis=1).mean() == pytest.approx(1.625, abs=0.1)
     assert len(draw_pasting(rng, 8, masks, None, (32, 32), STILL, 0.0).onto) == 0
+
+
+def test_of_one_picture_its_own_objects_stand_before_those_laid_over_it() -> None:
+    """Of sixty each, so many that a sort which is not stable would mix them."""
+    picture = np.repeat([0, 1, 2], 20)
+
+    def seen(first: int) -> Seen:
+        numbers = np.arange(first, first + 60)
+        return Seen(numbers, numbers, picture, np.zeros((60, 4)), numbers.astype(np.int32))
+
+    own, laid = np.arange(60).reshape(3, 20), np.arange(100, 160).reshape(3, 20)
+    both = seen(0).join(seen(100))
+    assert both.picture.tolist() == np.repeat([0, 1, 2], 40).tolist()
+    assert both.labels.tolist() == np.concatenate([own, laid], axis=1).ravel().tolist()
 
 
 class Pixels:
