@@ -42,6 +42,29 @@ def test_decoding_puts_distances_around_the_cell_centre(head: Head) -> None:
     assert decoded["scores"] == pytest.approx(0.5)
 
 
+def test_a_fresh_head_says_one_in_a_hundred_and_two_strides_to_each_side() -> None:
+    import keras
+
+    fresh = Head(Params(name="anchor_free"), classes=3, height_px=SIDE, width_px=SIDE)
+    features = {
+        f"p{level}": keras.Input((SIDE // 2**level, SIDE // 2**level, 8), name=f"p{level}")
+        for level in (3, 4, 5)
+    }
+    silent = {name: np.zeros((1, *feature.shape[1:]), np.float32) for name, feature in features.items()}
+    raw = keras.Model(features, fresh.build(features))(silent)
+    assert np.exp(np.asarray(raw["distances"])) == pytest.approx(2.0)
+    assert np.asarray(fresh.decode(raw)["scores"]) == pytest.approx(0.01)
+
+
+def test_distances_end_where_exponentials_would_overflow(head: Head) -> None:
+    raw = {
+        "distances": np.full((1, POINTS, 4), -20, np.float32),
+        "logits": np.zeros((1, POINTS, 3), np.float32),
+    }
+    x_min, _, x_max, _ = np.asarray(head.decode(raw)["boxes"])[0, 27]  # of stride 8
+    assert x_max - x_min == pytest.approx(2 * 8 * np.exp(-6), rel=1e-2)
+
+
 def test_iou_of_pairs() -> None:
     a = np.array([[[0, 0, 10, 10], [0, 0, 0, 0]]], np.float32)
     b = np.array([[[5, 0, 15, 10], [0, 0, 10, 10], [20, 20, 30, 30]]], np.float32)

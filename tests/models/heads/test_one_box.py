@@ -160,6 +160,47 @@ def test_pooling_decides_how_much_a_dense_layer_sees(name: str, pool: Any, weigh
     assert model.get_layer("head_dropout").rate == 0.5
 
 
+@pytest.mark.parametrize("square_root", [True, False])
+@pytest.mark.parametrize("name", ["localize", "fcn_grid"])
+def test_a_fresh_box_is_three_tenths_of_the_sides_in_the_middle_of_its_frame(
+    name: str, square_root: bool
+) -> None:
+    import keras
+
+    head = make(name, square_root=square_root)
+    features = {"p5": keras.Input((2, 2, 8), name="p5")}
+    raw = keras.Model(features, head.build(features))({"p5": np.zeros((1, 2, 2, 8), np.float32)})
+    boxes = np.asarray(head.decode(raw)["boxes"])[0]
+    # Half of 0.3 * 64 px to each side of (32, 32), or of the middles of the cells of 32 px.
+    middles = [(32, 32)] if name == "localize" else [(x, y) for y in (16, 48) for x in (16, 48)]
+    assert boxes == pytest.approx(np.array([(x - 9.6, y - 9.6, x + 9.6, y + 9.6) for x, y in middles]))
+
+
+@pytest.mark.parametrize("name", ["localize", "fcn_grid"])
+def test_a_box_is_cut_at_the_picture(name: str) -> None:
+    head = make(name)
+    raw = draw_raw(head, 1)
+    raw["box"][..., :2], raw["box"][..., 2:] = 0.0, 2.0
+    boxes = np.asarray(head.decode(raw)["boxes"])[0]
+    assert boxes.tolist() == [[0, 0, SIDE, SIDE]] * (1 if name == "localize" else CELLS)
+
+
+def test_an_object_without_area_owns_its_cell_where_no_other_wants_it(codec: Any) -> None:
+    boxes = np.array([[4, 4, 30, 30], [40, 40, 40, 40]])
+    targets = make("fcn_grid").encode(codec.pad([boxes], [np.array([0, 1])]))
+    assert np.asarray(targets["real"]).tolist() == [[1, 0, 0, 1]]
+    assert np.asarray(targets["one_hot"])[0, 3].tolist() == [0, 1, 0]
+
+
+def test_the_number_and_size_of_windows_are_those_of_exact_shares() -> None:
+    from glasshouse.models.layers.windows import count_beside, lay_windows
+
+    # 0.9 / 0.03 is 30, in floating point a little more: 31 windows. 64 / 0.6 = 106.67 and 96 / 0.6 = 160.
+    assert count_beside(0.1, 0.3) == 31
+    (windows,) = lay_windows(64, 96, (0.6,), 0.5)
+    assert (windows.picture_height_px, windows.picture_width_px) == (107, 160)
+
+
 def test_windows_cover_the_picture_and_boxes_find_their_place() -> None:
     from glasshouse.models.layers.windows import lay_windows
 
@@ -266,6 +307,19 @@ def test_a_window_under_the_threshold_is_silent() -> None:
     # A quarter of the window around its centre; window 4 of the half ones is the middle of the picture.
     assert said["boxes"][0, 0] == pytest.approx([24, 24, 40, 40])
     assert said["boxes"][0, 5] == pytest.approx([28, 28, 36, 36])
+
+
+@pytest.mark.parametrize(("logit", "speaks"), [(0.0, True), (-0.01, False)])
+def test_a_window_at_the_threshold_speaks(logit: float, speaks: bool) -> None:
+    head = make("sliding", windows=[1.0], objectness=0.5)  # the sigmoid of 0
+
+    def full(pixels: Any) -> Arrays:
+        sizes = {"logits": CLASSES, "box": 4}
+        raw = {name: np.zeros((1, size), np.float32) for name, size in sizes.items()}
+        return {**raw, "objectness": np.array([[logit]], np.float32)}
+
+    said = head.scan(full, np.zeros((1, SIDE, SIDE, 3), np.float32))
+    assert bool(np.asarray(said["scores"]).any()) == speaks
 
 
 @pytest.mark.parametrize("windows", [[], [1.5], [0.01]])
