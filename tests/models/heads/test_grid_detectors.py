@@ -250,6 +250,26 @@ def test_padding_changes_nothing(head: Any, codec: Any) -> None:
         np.testing.assert_allclose(loss_of(head, long, raw)[name], value, rtol=1e-5, err_msg=name)
 
 
+@pytest.mark.parametrize("name", [*NAMES, "anchor_free", "fcn_grid"])
+def test_losses_are_divided_by_the_mean_number_of_objects_in_a_picture_of_the_batch(
+    codec: Any, name: str
+) -> None:
+    """A picture with n alone by n, beside one with m by (n + m) / 2: it then costs n, and the other m, over
+    that of what it costs alone, together twice."""
+    head = build_head(name)
+    four = np.array([[2, 2, 18, 18], [24, 4, 60, 40], [4, 40, 20, 60], [36, 44, 60, 62]])
+    labels = codec.pad([four, four[1:3]], [np.array([0, 1, 2, 0]), np.array([1, 2])])
+    raw = draw_raw(head, 2, spread=0.1)
+    together = loss_of(head, labels, raw)
+    for term in head.terms:
+        shares = []
+        for row in (0, 1):
+            mine, said = ({key: part[[row]] for key, part in whole.items()} for whole in (labels, raw))
+            shares.append(together[term][row] / loss_of(head, mine, said)[term][0])
+        assert sum(shares) == pytest.approx(2, rel=1e-4), term
+        assert shares[0] > 1.1 > 0.9 > shares[1], term
+
+
 def test_the_order_of_objects_does_not_matter(head: Any, codec: Any) -> None:
     boxes, names = np.array([[3.0, 5, 21, 33], [30, 10, 62, 58], [40, 44, 47, 61]]), [0, 2, 1]
     raw = draw_raw(head, 1)
