@@ -16,6 +16,7 @@ from glasshouse.inputs.augment import (
     draw_colours,
     draw_mixture,
     draw_plan,
+    draw_zoom,
 )
 from glasshouse.inputs.moving import MIN_VISIBLE, find_seen, move_boxes
 from glasshouse.inputs.painting import invert, move_tiles, recolour
@@ -79,6 +80,14 @@ def test_a_flip_mirrors_about_the_middle_of_the_width() -> None:
 def test_a_zoom_keeps_the_centre() -> None:
     boxes, _ = move(plan_of(scale=(0.5, 0.5)), [[54, 38, 74, 58]])  # 20 px about the centre (64, 48)
     assert boxes[0, 0] == pytest.approx([59, 43, 69, 53])
+
+
+def test_zooms_are_as_often_half_as_twice() -> None:
+    zoom = draw_zoom(np.random.default_rng(0), 20000, ranges(scale=(0.5, 2.0)))
+    assert (zoom[:, 0] == zoom[:, 1]).all() and zoom.min() >= 0.5 and zoom.max() <= 2
+    # Quarters of the logarithms: 0.5 .. 0.71 .. 1 .. 1.41 .. 2.
+    shares = np.histogram(np.log2(zoom[:, 0]), [-1, -0.5, 0, 0.5, 1])[0] / 20000
+    assert shares == pytest.approx([0.25] * 4, abs=0.02)
 
 
 def test_a_shift_is_a_share_of_the_width_across_and_of_the_height_down() -> None:
@@ -215,6 +224,15 @@ def test_grey_stays_grey_whatever_hue_and_saturation() -> None:
     assert grey @ colour + offset == pytest.approx(np.full((50, 3), 90.0), abs=1e-3)
 
 
+def test_a_third_of_hue_turns_red_into_blue_or_green() -> None:
+    third = ranges(hue=1 / 3)  # of the whole circle
+    for end, column in ((1, 2), (0, 1)):
+        rng = SimpleNamespace(uniform=lambda *span, end=end: np.full(span[2], span[end]))
+        colour, offset = draw_colours(rng, 1, third)  # type: ignore[arg-type]
+        wanted = 200 * np.eye(3)[column]
+        assert np.array([200.0, 0, 0]) @ colour[0] + offset[0] == pytest.approx(wanted, abs=1e-3)
+
+
 def test_no_saturation_leaves_the_luma() -> None:
     rng = SimpleNamespace(uniform=lambda low, high, shape: np.full(shape, low))  # always the lower end
     colour, offset = draw_colours(rng, 1, ranges(saturation=1.0))  # type: ignore[arg-type]
@@ -238,3 +256,14 @@ def test_a_mosaic_covers_the_whole_picture_once() -> None:
             cover[top:bottom, left:right] += 1
         assert len(regions) == 4
         assert (cover == 1).all()
+
+
+def test_mosaics_meet_near_the_middle_and_their_tiles_are_three_quarters_as_large() -> None:
+    plan = plan_of(5, 400, mosaic=1.0, rotate=30.0, crop=1.0)  # which single pictures alone are
+    assert plan.matrix == pytest.approx(np.broadcast_to(0.75 * np.eye(2), (1600, 2, 2)))
+    first = np.diff(plan.picture, prepend=-1) > 0
+    meet = plan.region_xyxy_px[first, 2:] / SIZE[::-1]  # the lower right corner of the upper left tile
+    # Even from 0.3 to 0.7 of both sides, to half a pixel of 96.
+    assert meet.min() >= 0.3 - 0.006 and meet.max() <= 0.7 + 0.006
+    assert (meet.min(axis=0) < 0.32).all() and (meet.max(axis=0) > 0.68).all()
+    assert meet.mean(axis=0) == pytest.approx([0.5, 0.5], abs=0.02)

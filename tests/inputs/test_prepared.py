@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +15,7 @@ from PIL import Image
 
 from glasshouse.geometry.rle import encode_mask
 from glasshouse.inputs import pixel_shards
-from glasshouse.inputs.prepare import Written, write_prepared
+from glasshouse.inputs.prepare import Written, take_mask, write_prepared
 from glasshouse.inputs.prepared import open_prepared
 from glasshouse.inputs.resize import resize_picture
 from glasshouse.sources.example import Example, LabelFault, ObjectLabel
@@ -156,6 +156,13 @@ def test_labels_are_padded_and_crowds_left_out(folder: Path) -> None:
     ]  # fmt: skip
 
 
+def test_labels_stand_by_object_id_wherever_the_rows_stand(folder: Path) -> None:
+    train = open_prepared(folder, "train")
+    turned = replace(train, objects=train.objects.iloc[::-1].reset_index(drop=True))
+    for one, other in zip(train.labels(), turned.labels(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_labels_of_a_split_without_objects_have_one_empty_place(folder: Path) -> None:
     boxes, labels = open_prepared(folder, "valid").labels()
     assert boxes.tolist() == [[[0] * 4]] and labels.tolist() == [[-1]]
@@ -276,6 +283,16 @@ def test_masks_lie_where_their_boxes_do(masked: Path, method: str) -> None:
     if method != "crop":
         hair, _, _ = shapes.gather(np.zeros(1, np.int64), np.array([slots[2]]))
         assert (hair[:, [0, 2]] == [0, 1]).all() and len(hair) == 80  # its rows, each from side to side
+
+
+def test_rounding_opens_no_further_row_of_a_masks_pixels() -> None:
+    # Columns 8 .. 16 and rows 4 .. 12 of the picture, at a half: 4 .. 8 and 2 .. 6.
+    mask = np.zeros((20, 20), bool)
+    mask[4:12, 8:16] = True
+    for off in (0.0, 1e-9, -1e-9):
+        taken = take_mask(mask, np.array([4.0, 2, 8, 6]) + off, np.array([0.5, 0.5, 0, 0]))
+        assert taken is not None and taken[1] == (4, 2)
+        assert taken[0].shape == (4, 4) and taken[0].all()
 
 
 def test_masks_of_other_objects_are_refused(masked: Path) -> None:
