@@ -92,6 +92,33 @@ def test_decoding_by_hand() -> None:
     np.testing.assert_allclose(decoded["boxes"][0], [0, 0, 8, 8])
 
 
+def test_a_fresh_head_gives_all_classes_together_a_tenth_and_no_offset() -> None:
+    import keras
+
+    head = make_head()
+    features = {
+        name: keras.Input((side, side, 8), name=name) for name, side in (("p3", 8), ("p4", 4), ("p5", 2))
+    }
+    silent = {name: np.zeros((1, *feature.shape[1:]), np.float32) for name, feature in features.items()}
+    raw = keras.Model(features, head.build(features))(silent)
+    assert np.asarray(head.decode(raw)["scores"]) == pytest.approx(0.05)  # of two classes each
+    assert not np.asarray(raw["offsets"]).any()
+
+
+def test_sizes_end_where_logarithms_and_exponentials_would_not(codec: Any) -> None:
+    head, count = make_head(), 2 * (64 + 16 + 4)
+    # Sides of 0.05 px count as 0.1, of 8 px.
+    labels = codec.pad([np.array([[20, 28, 20.05, 28.05]])], [np.array([0])])
+    targets = {name: np.asarray(value)[0] for name, value in head.encode(labels).items()}
+    assert np.flatnonzero(targets["label"]).tolist() == [52]
+    np.testing.assert_allclose(targets["offsets"][52, 2:], np.log(0.1 / 8) / 0.2, rtol=1e-5)
+    # Logs of -1000 * 0.2 count as -4.
+    raw = {"offsets": np.zeros((1, count, 4), np.float32), "logits": np.zeros((1, count, 3), np.float32)}
+    raw["offsets"][0, 52, 2:] = -1000
+    box = np.asarray(head.decode(raw)["boxes"])[0, 52]
+    np.testing.assert_allclose(box[2:] - box[:2], 8 * np.exp(-4), rtol=1e-3)
+
+
 def test_every_size_between_the_smallest_and_the_largest_is_met_by_half() -> None:
     """Squares in the middle of a cell, from a tenth to four fifths of the side: no gap between the levels."""
     from glasshouse.geometry.anchors import compute_shape_iou

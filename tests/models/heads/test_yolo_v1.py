@@ -124,6 +124,17 @@ def test_the_grid_is_the_levels_or_as_asked(options: dict[str, Any], grid: tuple
     }
 
 
+def test_a_fresh_head_knows_of_nothing_and_takes_a_quarter_of_the_sides() -> None:
+    import keras
+
+    head = make_head()
+    features = {"p4": keras.Input((4, 8, 8), name="p4")}
+    raw = keras.Model(features, head.build(features))({"p4": np.zeros((1, 4, 8, 8), np.float32)})
+    assert np.asarray(raw["classes"]) == pytest.approx(0.5) and not np.asarray(raw["confidence"]).any()
+    # Cell 10, row 1 and column 2, has its middle at (40, 24): 32 x 16 px about it, twice.
+    assert np.asarray(head.decode(raw)["boxes"])[0, 20:22].tolist() == [[24, 16, 56, 32]] * 2
+
+
 def test_one_class_a_cell_has_the_papers_ceiling(codec: Any) -> None:
     """7 x 7 cells, two boxes, one class: 0.993 of BCCD's objects; two classes sharing a cell add 0.006."""
     head = Head(Params(name="yolo_v1", grid=7), classes=3, height_px=224, width_px=224)

@@ -56,6 +56,26 @@ def test_decoding_by_hand() -> None:
     assert decoded["boxes"][0, 80] == pytest.approx([0, 0, 32, 32])
 
 
+def test_a_fresh_head_takes_anchors_as_they_are_and_sees_nothing_in_them() -> None:
+    import keras
+
+    head = make_head()
+    features = {
+        name: keras.Input((side, side, 8), name=name) for name, side in (("p3", 8), ("p4", 4), ("p5", 2))
+    }
+    silent = {name: np.zeros((1, *feature.shape[1:]), np.float32) for name, feature in features.items()}
+    decoded = head.decode(keras.Model(features, head.build(features))(silent))
+    assert np.asarray(decoded["scores"]) == pytest.approx(0.005)  # 0.01 of an object, a half of each class
+    assert np.asarray(decoded["boxes"])[0, 26] == pytest.approx([16, 24, 24, 32])
+
+
+def test_sizes_end_where_exponentials_would_overflow() -> None:
+    raw = make_raw()
+    raw["boxes"][0, 26, 2:] = -20.0
+    box = np.asarray(make_head().decode(raw)["boxes"])[0, 26]
+    assert box[2:] - box[:2] == pytest.approx(8 * np.exp(-6), rel=1e-2)
+
+
 def test_objects_of_one_anchor_take_their_next_best_and_at_last_go_without(codec: Any) -> None:
     head = make_head(match_iou=1.0)
     boxes = np.array([[16, 24, 24, 32]] * 4)
