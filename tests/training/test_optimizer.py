@@ -80,6 +80,18 @@ def test_the_first_step_is_the_rate_against_the_gradient() -> None:
     np.testing.assert_allclose(keras.ops.convert_to_numpy(weight), [-0.01, 0.01, -0.01], rtol=1e-3)
 
 
+@pytest.mark.parametrize(("total", "rates"), [(5, [0.0, 0.025, 0.05, 0.075, 0.1]), (1, [0.1])])
+def test_a_warm_up_longer_than_the_training_ends_with_it(total: int, rates: list[float]) -> None:
+    weight = keras.Variable(np.zeros(3), dtype="float32", name="kernel")
+    optimizer = build_optimizer(learning_rate=0.1, warmup_steps=50, total_steps=total)
+    optimizer.build([weight])
+    found = []
+    for _ in rates:
+        found.append(float(optimizer.learning_rate))
+        optimizer.apply([keras.ops.ones(3)], [weight])
+    assert found == pytest.approx(rates, abs=1e-6)
+
+
 def test_in_a_network_kernels_alone_decay() -> None:
     # Without a gradient nothing but decay moves a weight: by 0.1 * 0.05 of itself in the first step.
     pixels = keras.Input((8, 8, 3))
