@@ -17,6 +17,7 @@ from glasshouse.inputs.augment import (
     draw_mixture,
     draw_plan,
     draw_zoom,
+    resize_plan,
 )
 from glasshouse.inputs.moving import MIN_VISIBLE, find_seen, move_boxes
 from glasshouse.inputs.painting import invert, move_tiles, recolour
@@ -107,6 +108,12 @@ def test_a_box_that_is_hardly_seen_is_dropped(shift: float, kept: bool) -> None:
     assert labels[0, 0] == (0 if kept else -1)
     if kept:
         assert boxes[0, 0] == pytest.approx([0, 20, 6, 40])
+
+
+@pytest.mark.parametrize(("side", "kept"), [(1.9, False), (2.1, True)])
+def test_a_box_of_less_than_a_pixel_is_dropped(side: float, kept: bool) -> None:
+    _, labels = move(plan_of(scale=(0.5, 0.5)), [[50, 50, 50 + side, 50 + side]])
+    assert labels[0, 0] == (0 if kept else -1)
 
 
 TRANSFORMS: dict[str, dict[str, Any]] = {
@@ -218,6 +225,15 @@ def test_a_crop_fills_the_picture_and_keeps_enough() -> None:
     assert (low >= -1e-3).all() and (high <= np.array(SIZE[::-1]) + 1e-3).all()  # nothing from outside
 
 
+def test_crops_are_as_often_tall_as_wide() -> None:
+    plan = plan_of(2, 4000, crop=1.0)
+    zoom = np.stack([plan.matrix[:, 0, 0], plan.matrix[:, 1, 1]], axis=1)
+    logs = np.log(zoom[:, 1] / zoom[:, 0])  # width to height, in shares of the picture's own
+    limit = np.log(4 / 3)
+    assert logs.min() >= -limit - 1e-6 and logs.max() <= limit + 1e-6
+    assert np.quantile(logs, [0.25, 0.5, 0.75]) == pytest.approx([-limit / 2, 0, limit / 2], abs=0.03)
+
+
 def test_grey_stays_grey_whatever_hue_and_saturation() -> None:
     colour, offset = draw_colours(np.random.default_rng(3), 50, ranges(hue=0.5, saturation=0.9))
     grey = np.full(3, 90.0)
@@ -267,3 +283,25 @@ def test_mosaics_meet_near_the_middle_and_their_tiles_are_three_quarters_as_larg
     assert meet.min() >= 0.3 - 0.006 and meet.max() <= 0.7 + 0.006
     assert (meet.min(axis=0) < 0.32).all() and (meet.max(axis=0) > 0.68).all()
     assert meet.mean(axis=0) == pytest.approx([0.5, 0.5], abs=0.02)
+
+
+def test_a_mosaics_tiles_are_moved_outwards_by_any_part_of_what_would_be_cut_off() -> None:
+    plan, side = plan_of(6, 2000, mosaic=1.0, scale=(2.0, 2.0)), np.array(SIZE[::-1])
+    low, high = plan.region_xyxy_px[:, :2], plan.region_xyxy_px[:, 2:]
+    corner, extent = plan.shift_xy_px, 1.5 * side  # 2 times 0.75
+    over = extent - (high - low)
+    # From where the inner corner would lie if it met the others.
+    outwards = np.where(low > 0, low - corner, corner + extent - high) / over
+    assert (np.abs(outwards - 0.5) < 0.5 + 0.02).all()
+    for tile in range(4):
+        quarters = np.quantile(outwards[tile::4], [0.25, 0.5, 0.75], axis=0)
+        assert quarters == pytest.approx(np.array([[0.25] * 2, [0.5] * 2, [0.75] * 2]), abs=0.04)
+
+
+def test_regions_are_of_whole_pixels_at_every_size() -> None:
+    plan = plan_of(7, 50, mosaic=1.0)
+    larger = resize_plan(plan, (1.37, 0.71))
+    for each in (plan, larger):
+        assert (each.region_xyxy_px == np.round(each.region_xyxy_px)).all()
+    wanted = plan.region_xyxy_px * [1.37, 0.71, 1.37, 0.71]
+    assert np.abs(larger.region_xyxy_px - wanted).max() <= 0.5 + 1e-4

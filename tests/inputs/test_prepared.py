@@ -137,6 +137,17 @@ def test_an_object_is_labelled_while_a_quarter_of_its_box_is_left(tmp_path: Path
     assert objects[BOX_COLUMNS].to_numpy().tolist() == [[0, 0, 3, 10], [0, 0, 2.5, 10]]
 
 
+def test_a_crowd_is_kept_while_any_of_it_is_left(tmp_path: Path) -> None:
+    # Seen from x 50: 1 of 51 columns, which a single thing would be dropped for, and none of 50.
+    things = [ObjectLabel("rose", (0, 0, x, 20), crowd) for x, crowd in ((51, True), (50, True), (51, False))]
+    write_raw(Listed([Example("1.png", encode(paint(1)), None, tuple(things))]), tmp_path / "raw")
+    split = build_frame([(1, "train", 1, 1.0)], "split")
+    write_prepared(tmp_path / "raw", split, size("crop"), tmp_path / "prepared")
+    objects = open_prepared(tmp_path / "prepared", "train").objects
+    assert objects["object_id"].tolist() == [1]
+    assert objects[BOX_COLUMNS].to_numpy().tolist() == [[0, 0, 0.5, 10]]
+
+
 def test_letterboxed_objects_are_cut_at_their_picture_not_at_the_padding(
     raw_folder: Path, split_table: pd.DataFrame, tmp_path: Path
 ) -> None:

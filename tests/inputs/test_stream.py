@@ -94,6 +94,23 @@ def test_without_masks_a_thing_is_its_box_and_where_pictures_turn_it_is_round() 
         np.testing.assert_allclose(boxes[:, 0], square[:4, 0], atol=atol)
 
 
+def test_outside_of_a_moved_picture_is_the_whole_level_nearest_to_the_fill() -> None:
+    half = SimpleNamespace(**vars(AUGMENT) | {"scale": (0.5, 0.5), "translate": 0.0, "mosaic": 0.0})
+    for fill, level in ((113.6, 114), (114.4, 114)):
+        pixels, *_ = TrainingStream(pictures(), 4, 1, half, None, lambda labels: labels, fill).draw(0)
+        assert (pixels[:, :7] == level).all() and (pixels[:, 10:22, 10:22] != level).any()
+
+
+def test_without_masks_and_turning_a_box_is_cut_as_a_box() -> None:
+    """Three times as large about (16, 16): x -32 .. 16, y 4 .. 28; an ellipse would be lower at the edge."""
+    boxes, labels = np.tile(np.array([0, 12, 16, 20], np.float32), (10, 1, 1)), np.zeros((10, 1), np.int32)
+    things = replace(pictures(), boxes_xyxy_px=boxes, labels=labels)
+    still = {"flip": 0.0, "scale": (3.0, 3.0), "translate": 0.0, "mosaic": 0.0}
+    ranges = SimpleNamespace(**vars(AUGMENT) | still)
+    *_, found, _, _ = TrainingStream(things, 4, 1, ranges, None, lambda labels: labels, 114).draw(0)
+    np.testing.assert_allclose(found[:, 0], [[0, 4, 16, 28]] * 4, atol=1e-4)
+
+
 @pytest.mark.parametrize("weights", [None, np.ones(10), np.full(10, 1.25)])
 def test_even_weights_change_no_byte(weights: np.ndarray | None) -> None:
     drawn = replace(pictures(), weights=weights)
