@@ -76,6 +76,12 @@ def test_multiply_adds_of_other_dimensions() -> None:
     assert count_costs(keras.Model([a, b], keras.ops.matmul(a, b))).flops == 5 * 7 * 3
 
 
+def test_maps_may_stand_first() -> None:
+    # 8 x 10 places * 27 numbers under the kernel * 4 filters, wherever the maps stand.
+    costs = chain((3, 8, 10), layers.Conv2D(4, 3, padding="same", data_format="channels_first"))
+    assert costs.flops == 8 * 10 * 27 * 4
+
+
 def test_a_convolution_multiplies_as_often_as_loops_do() -> None:
     """An independent count: every product of a naive convolution, border included."""
     rng = np.random.default_rng(0)
