@@ -13,7 +13,7 @@ import pytest
 from glasshouse.inputs.features import cache_features
 from glasshouse.inputs.stream import Pictures
 
-from .runs import assert_same, build, build_tiny, run_head, run_tune, weights_of
+from .runs import TUNE, assert_same, build, build_tiny, run_head, run_tune, weights_of
 
 pytestmark = pytest.mark.usefixtures("deterministic")
 
@@ -157,3 +157,69 @@ def test_a_frozen_backbone_drops_nothing_out_in_training(frozen: bool) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.float32)
     once, again = (learner(pixels, training=True) for _ in "12")
     assert all(np.array_equal(once[name], again[name]) for name in once) == frozen
+
+
+def test_the_schedule_of_the_second_training_is_as_asked() -> None:
+    from glasshouse.training.fine_tune import schedule
+
+    asked = {"weight_decay": 0.03, "clip_norm": 2.5, "ema_epochs": 2.0, "warmup_epochs": 2, "epochs": 5}
+    optimizer = schedule(SimpleNamespace(**{**vars(TUNE), **asked}), 10)
+    assert (optimizer.decay, optimizer.global_clipnorm) == (0.03, 2.5)
+    assert optimizer.use_ema and optimizer.ema_momentum == pytest.approx(0.95)  # 1 - 1 / 20
+    # Up to the peak over 2 epochs of 10 steps; over the other 30 down to a hundredth.
+    assert rates_at(optimizer, 0, 10, 20, 50) == pytest.approx([0, 5e-4, 1e-3, 1e-5], abs=1e-8)
+
+
+def rates_at(optimizer: Any, *steps: int) -> list[float]:
+    rates = []
+    for step in steps:
+        optimizer.iterations.assign(step)
+        rates.append(float(optimizer.learning_rate))
+    return rates
+
+
+@pytest.mark.parametrize("features", ["cached", "live"])
+def test_the_first_training_warms_up_over_a_tenth_and_sees_every_variant(
+    features: str, squares: Pictures, ranges: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, Any] = {}
+
+    def cache(backbone: Any, stream: Any, batches: int) -> Any:
+        given["batches"] = (batches, len(stream))
+        return SimpleNamespace(stream=print)
+
+    def fit(learner: Any, optimizer: Any, stream: Any, **more: Any) -> Any:
+        given["optimizer"], given["steps"] = optimizer, more["steps"] * more["epochs"]
+
+    monkeypatch.setattr("glasshouse.training.head.cache_features", cache)
+    monkeypatch.setattr("glasshouse.training.head.fit", fit)
+    params = {"features": features, "epochs": 10, "variants": 2}
+    run_head(build_tiny(), squares, ranges, tmp_path / "c.npz", params=params)
+    # 3 batches of 4 of 12 pictures, 10 epochs: 3 of 30 steps.
+    assert given["steps"] == 30
+    assert rates_at(given["optimizer"], 0, 3, 30) == pytest.approx([0, 2e-3, 2e-5], abs=1e-8)
+    assert given.get("batches") == ((6, 6) if features == "cached" else None)
+
+
+def test_the_last_epochs_are_not_composed(squares: Pictures, ranges: Any) -> None:
+    from glasshouse.training.fine_tune import build_stream
+
+    params = SimpleNamespace(**{**vars(TUNE), "epochs": 5})
+    still = SimpleNamespace(**{**vars(ranges), "mosaic_off_epochs": 2})
+    stream = build_stream(build_tiny(), squares, params, still, 3, 114, {})
+    assert stream.composed is not None
+    assert [stream.composed(epoch) for epoch in range(5)] == [True, True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("score", "kept"), [(0.4, "head"), (0.5, "tuned"), (0.6, "tuned"), (np.nan, "tuned")]
+)
+def test_the_head_is_kept_only_where_it_scores_better(score: float, kept: str) -> None:
+    from glasshouse.training.fine_tune import keep_better
+
+    held: list[Any] = ["tuned"]
+    weight = SimpleNamespace(assign=lambda value: held.append(value))
+    network: Any = SimpleNamespace(full=SimpleNamespace(weights=[weight]))
+    head, tuned = {"score": 0.5}, {"score": score}
+    scores = keep_better(network, ["head"], "score", head=head, fine_tuned=tuned)
+    assert held[-1] == kept and scores is (head if kept == "head" else tuned)
