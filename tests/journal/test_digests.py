@@ -19,11 +19,19 @@ def test_a_file_has_its_md5_and_what_is_not_there_has_none(tmp_path: Path) -> No
 
 
 def test_a_folder_is_the_md5_of_its_sorted_listing(tmp_path: Path) -> None:
-    for name in ("b", "a/c"):
+    for name in ("b", "a/c", "a-b"):  # "-" stands before "/", though folder a comes before a-b
         (tmp_path / "f" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "f" / name).write_bytes(b"abc")
     md5 = "900150983cd24fb0d6963f7d28e17f72"
-    listing = f'[{{"md5": "{md5}", "relpath": "a/c"}}, {{"md5": "{md5}", "relpath": "b"}}]'
+    rows = [f'{{"md5": "{md5}", "relpath": "{name}"}}' for name in ("a-b", "a/c", "b")]
+    listing = f"[{', '.join(rows)}]"
+    assert Digests(tmp_path).digest("f") == hashlib.md5(listing.encode()).hexdigest() + ".dir"
+
+
+def test_a_file_that_cannot_be_read_has_no_digest_and_its_folder_has_one(tmp_path: Path) -> None:
+    (tmp_path / "f").mkdir()
+    (tmp_path / "f/gone").symlink_to("nowhere")
+    listing = '[{"md5": null, "relpath": "gone"}]'
     assert Digests(tmp_path).digest("f") == hashlib.md5(listing.encode()).hexdigest() + ".dir"
 
 
@@ -39,6 +47,9 @@ def test_large_files_are_remembered_until_size_or_time_changes(tmp_path: Path) -
     assert Digests(tmp_path).digest("large") == known  # same size and time: not read again
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
     assert Digests(tmp_path).digest("large") == hashlib.md5(b"b" * REMEMBERED_FROM_BYTES).hexdigest()
+    path.write_bytes(b"b" * (REMEMBERED_FROM_BYTES + 1))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # the remembered time, another size
+    assert Digests(tmp_path).digest("large") == hashlib.md5(path.read_bytes()).hexdigest()
 
 
 def test_a_torn_memory_is_built_anew(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from glasshouse.journal.journal import (
     read_about,
     read_execution,
     read_executions,
+    state_folder,
     write_about,
 )
 
@@ -36,7 +38,7 @@ def test_an_execution_reads_back_as_written(tmp_path: Path) -> None:
         journal.metrics({"test": {"mAP_50": 0.5}})
         journal.phase("work", 2.0)
         journal.phase("work", 1.0)
-        journal.phase("guard", 0.5)
+        journal.phase("guard", 0.1234)
         journal.end("ok")
     execution = read_execution(journal.path)
     assert (execution.number, execution.status, execution.resumed_from) == (1, "ok", 3)
@@ -44,8 +46,8 @@ def test_an_execution_reads_back_as_written(tmp_path: Path) -> None:
     assert [(epoch.step, epoch.metrics) for epoch in execution.epochs] == [
         (4, {"loss": 0.25, "valid/mAP_50": 1.0})
     ]
-    assert execution.phases == {"work": 3.0, "guard": 0.5}
-    assert execution.seconds == 3.5
+    assert execution.phases == {"work": 3.0, "guard": 0.1234}
+    assert execution.seconds == 3.1234
     assert execution.metrics == {"test": {"mAP_50": 0.5}}
 
 
@@ -64,6 +66,12 @@ def test_a_killed_execution_has_no_end(
 ) -> None:
     execution = read_execution(killed("train_head", {1: 2.0, 2: 1.5}))
     assert (execution.status, execution.end, len(execution.epochs)) == ("killed", None, 2)
+
+
+def test_an_execution_that_was_cut_off_took_from_its_first_row_to_its_last(tmp_path: Path) -> None:
+    start, epoch = '{"row": "start", "time": 100.0}', '{"row": "epoch", "step": 1, "metrics": {}, "time": '
+    (tmp_path / "1.jsonl").write_text(f"{start}\n{epoch}107.5}}\n{epoch}112.25}}\n")
+    assert read_execution(tmp_path / "1.jsonl").seconds == 12.25
 
 
 def test_reading_its_own_journal_keeps_a_process_alive_to_others(
@@ -170,6 +178,15 @@ def test_executions_make_one_curve(losses: list[dict[int, float]], curve: list[A
     assert [(epoch.step, epoch.metrics["loss"], epoch.time) for epoch in merged] == curve
 
 
+def test_the_page_of_a_state_is_written_once(tmp_path: Path) -> None:
+    """MLflow's run was made of the first one; a folder is known by 16 digits of the state."""
+    folder = state_folder(tmp_path, "0123456789abcdef" * 4)
+    assert folder == tmp_path / ".glasshouse/journal/0123456789abcdef"
+    for time in (1, 2):
+        write_about(folder, {"time": time})
+    assert read_about(folder) == {"time": 1}
+
+
 def test_an_empty_page_of_a_state_is_named(tmp_path: Path) -> None:
     (tmp_path / "state.json").touch()
     with pytest.raises(ValueError, match=r"state\.json: no valid page of a state .* Remove the file\."):
@@ -177,11 +194,12 @@ def test_an_empty_page_of_a_state_is_named(tmp_path: Path) -> None:
 
 
 def test_states_and_stages_are_listed_in_the_order_they_began(tmp_path: Path) -> None:
-    for state in ("b", "a"):
+    for time, state in enumerate(("b", "a")):
         folder = tmp_path / ".glasshouse/journal" / state
         write_about(folder, {"state": state})
+        os.utime(folder / "state.json", (time, time))
         for stage in ("split", "download"):
             Journal(folder, stage, {}).close()
-    assert sorted(folder.name for folder in list_states(tmp_path)) == ["a", "b"]
+    assert [folder.name for folder in list_states(tmp_path)] == ["b", "a"]
     assert list_stages(list_states(tmp_path)[0]) == ["split", "download"]
     assert list_stages(tmp_path / "nowhere") == []

@@ -11,6 +11,7 @@ from glasshouse.journal.machine import Machine, count_threads, list_gpus, name_p
 X86 = "processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 25\nmodel\t\t: 1\nmodel name\t: AMD EPYC\n"
 SECOND = "processor\t: 1\ncpu family\t: 99\n"
 ARM = "processor\t: 0\nBogoMIPS\t: 50.00\nCPU implementer\t: 0x41\n"
+ARM_32 = "processor\t: 0\nmodel name\t: ARMv7 Processor rev 4 (v7l)\nCPU implementer\t: 0x41\n"
 
 
 @pytest.mark.parametrize(
@@ -40,17 +41,18 @@ def test_one_name_covers_several_processors(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("platform.processor", lambda: "")
     monkeypatch.setattr("platform.machine", lambda: "arm64")
     assert name_processor() == "arm64"
-    (tmp_path / "cpuinfo").write_text(ARM)
-    assert name_processor() == "arm64"
+    for arm in (ARM, ARM_32):
+        (tmp_path / "cpuinfo").write_text(arm)
+        assert name_processor() == "arm64"
     (tmp_path / "cpuinfo").write_text(f"{X86}\n{SECOND}")
     assert name_processor() == "AMD EPYC (family 25, model 1)"
 
 
 def test_a_machine_reads_back_and_tells_itself() -> None:
-    small, large = Machine("A (family 1, model 2)", 1), Machine("B", 8, ("NVIDIA X", "NVIDIA Y"))
+    small, large = Machine("A (family 1, model 2)", 1), Machine("B", 2, ("NVIDIA X", "NVIDIA Y"))
     assert [str(each) for each in (small, large)] == [
         "A (family 1, model 2), 1 thread",
-        "B, 8 threads, NVIDIA X, NVIDIA Y",
+        "B, 2 threads, NVIDIA X, NVIDIA Y",
     ]
     assert [Machine.from_values(each.as_values()) for each in (small, large)] == [small, large]
     assert read_machine() == read_machine()

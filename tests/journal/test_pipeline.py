@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 
 from glasshouse.journal.digests import Digests
-from glasshouse.journal.pipeline import find_changed_out, find_stale, read_lock, read_pipeline, read_yaml
+from glasshouse.journal.pipeline import (
+    Pipeline,
+    find_changed_out,
+    find_stale,
+    read_lock,
+    read_pipeline,
+    read_yaml,
+)
 
 AFTER = "after "
 
@@ -22,7 +29,17 @@ def test_sources_are_the_deps_that_no_stage_makes(project: Any) -> None:
     scripts = [f"pipeline/{name}.py" for name in ("download", "evaluate", "export", "train_head")]
     assert pipeline.sources == [*scripts, "src/room.py", "src/weights.h5"]
     assert pipeline.owner("reports/evaluate/metrics.json") == "evaluate"
-    assert pipeline.owner("reports/evaluation") is None
+    assert pipeline.owner("reports/evaluated") is None
+
+
+def test_metrics_and_plots_are_outputs_and_a_slash_at_the_end_of_a_path_is_nothing(project: Any) -> None:
+    kinds = "outs: [data/raw/]\n    metrics: [reports/raw.json: {cache: false}]\n    plots: [reports/raw.csv]"
+    project.set("outs: [data/raw]", kinds, "dvc.yaml")
+    pipeline = read_pipeline(project.root, {})
+    assert pipeline.stages["download"].outs == ("data/raw", "reports/raw.json", "reports/raw.csv")
+    assert {pipeline.owner(path) for path in ("data/raw/a", "reports/raw.json", "reports/raw.csv")} == {
+        "download"
+    }
 
 
 def test_nothing_is_stale_after_a_run(project: Any) -> None:
@@ -74,6 +91,23 @@ def test_a_change_makes_its_stage_and_those_after_it_stale(
     assert set(found) == stale
     assert first in next(iter(found.values()))
     assert all(AFTER in reason for reason in list(found.values())[1:])
+
+
+def test_the_order_in_dvc_yaml_does_not_matter(project: Any) -> None:
+    project.make_outputs()
+    project.set("seed: 7", "seed: 8")
+    params = read_yaml(project.root / "params.yaml")
+    pipeline = read_pipeline(project.root, params)
+    turned = Pipeline(dict(reversed(pipeline.stages.items())), pipeline.document)
+    lock, digests = read_lock(project.root), Digests(project.root)
+    assert find_stale(turned, lock, params, digests) == _stale(project) != {}
+
+
+def test_a_command_made_of_params_is_left_to_dvc(project: Any) -> None:
+    """dvc.lock has it filled in; the params that it names are watched by themselves."""
+    project.make_outputs()
+    project.set("python pipeline/export.py", "python ${export.script}", "dvc.yaml")
+    assert _stale(project) == {}
 
 
 def test_an_output_made_anew_makes_its_readers_stale(project: Any) -> None:
