@@ -214,6 +214,19 @@ def test_goals_come_as_near_as_those_that_stay_allow(held: dict[str, int], goals
     assert find_goals(1600, SHARES, held) == goals
 
 
+@pytest.mark.parametrize(
+    "held, goals",
+    [
+        ({"test": 0, "valid": 0}, {"test": 2, "valid": 2}),  # 15 % of 10 is 1.5, half to even
+        ({"test": 2, "valid": 0}, {"test": 2, "valid": 2}),  # just its share: nobody else has less
+        ({"test": 3, "valid": 0}, {"test": 3, "valid": 1}),  # 15 / 85 of the other 7 are 1.2
+        ({"test": 6, "valid": 0}, {"test": 6, "valid": 1}),  # 15 / 85 of the other 4 are 0.7
+    ],
+)
+def test_goals_are_rounded_once_for_all_that_still_share(held: dict[str, int], goals: dict[str, int]) -> None:
+    assert find_goals(10, {"test": 0.15, "valid": 0.15}, {**held, "train": 0}) == goals
+
+
 def test_pictures_that_are_gone_are_made_up_for_in_proportion() -> None:
     images = list_images([None] * 200)
     old = split_of(images[:100])

@@ -68,6 +68,8 @@ NAN, INF = math.nan, math.inf
         ((-5, -5, 5, 5), "box_clipped", (0, 0, 5, 5), "5 px out"),
         # 60 x 40 of 100 x 80: 30 %
         ((-20, -20, 80, 60), "box_clipped", (0, 0, 60, 40), "20 px out"),
+        # 1 of 10 columns is inside: 10 %, the least that counts
+        ((59, 0, 69, 10), "box_clipped", (59, 0, 60, 10), "9 px out"),
         # 1 of 11 columns is inside: 9.1 %
         ((59, 0, 70, 10), "box_mostly_outside", None, r"only 9.1% of it"),
         ((50, 0, 61, 10), "box_rounded", (50, 0, 60, 10), "1 px out"),
@@ -180,6 +182,25 @@ def test_without_a_size_boxes_that_fit_the_upright_picture_alone_stay() -> None:
     assert ("box_outside", "set_aside") in fates_of(settled)
 
 
+@pytest.mark.parametrize(
+    "box, expected",
+    [
+        # stored 60 x 40; orientation 6: (x, y) -> (40 - y, x)
+        ((1, 2, 3, 4), (36, 1, 38, 3)),
+        (
+            (5, 30, 20, 40.5),
+            (0, 5, 10, 20),
+        ),  # half a pixel over is how a tool rounds, no sign of another size
+        ((5, 30, 20, 41), (0, 5, 10, 20)),
+        ((5, 30, 20, 41.5), (5, 30, 20, 41.5)),
+    ],
+)
+def test_without_a_size_boxes_that_fit_both_pictures_are_taken_as_stored(
+    box: tuple[float, ...], expected: tuple[float, ...]
+) -> None:
+    assert boxes_of(settle(box, orientation=6)) == [expected]
+
+
 def test_a_square_picture_is_taken_as_stored() -> None:
     example = Example("a.png", b"", None, (ObjectLabel("rose", (1, 2, 3, 5)),), labelled_size=(9, 9))
     # orientation 6: (x, y) -> (9 - y, x)
@@ -234,6 +255,21 @@ def test_a_picture_resized_after_it_was_labelled_is_unusable_even_where_boxes_fi
 ) -> None:
     settled = settle(GOOD, size=size)
     assert settled.objects == () and "resized" in str(settled.unusable)
+
+
+@pytest.mark.parametrize(
+    "one, other, resized",
+    [
+        # 2 px are a tool's way of counting, 3 px no longer: both are in proportion, 41 x 60 / 40 = 61.5
+        ((40, 60), (41, 62), False),
+        ((40, 60), (42, 63), True),
+        # halved, half to even: 50.5 -> 50 and 51.5 -> 52, so 101 x 52 / 103 is 0.99 px off
+        ((101, 103), (50, 52), True),
+        ((101, 103), (50, 53), False),  # 101 x 53 / 103 is 1.97 px off
+    ],
+)
+def test_how_far_sizes_may_be_apart(one: tuple[int, int], other: tuple[int, int], resized: bool) -> None:
+    assert is_resized(one, other) == is_resized(other, one) == resized
 
 
 def test_a_wrong_size_without_boxes_does_no_harm() -> None:

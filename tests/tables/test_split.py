@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glasshouse.tables.line import SLACK, line_up
+from glasshouse.tables.line import SLACK, Line, line_up, take_share
 from glasshouse.tables.schema import check_schema
 from glasshouse.tables.split import SplitError, round_share, slice_in_order, split_pictures
 from glasshouse.tables.strata import find_groups, list_classes
@@ -136,6 +136,27 @@ def test_a_long_burst_goes_to_train_and_the_sizes_stay_exact() -> None:
         assert count(table) == {"test": 100, "valid": 150, "train": 750}
 
 
+def test_a_stratum_has_the_whole_groups_that_come_nearest_to_its_share() -> None:
+    # groups of 10: 11 of one stratum, then 19 of another; 30 of 300 pictures are 11 and 19, so 1 and 2 groups
+    strata = np.repeat([0, 1], [11, 19])
+    line = Line(np.arange(0, 300, 10), np.full(30, 10), strata)
+    nothing = np.zeros(2, np.int64)
+    chosen = take_share(line, np.ones(30, bool), 30, nothing, nothing, 0.0)
+    assert np.bincount(strata[chosen]).tolist() == [1, 2]
+
+
+def test_a_group_counts_for_its_rarest_class() -> None:
+    strata = np.array(["often", "rare", "often", "often"], object)
+    line = line_up(list_images([None] * 4), np.array([0, 0, 2, 3]), strata, 7)
+    assert dict(zip(line.root.tolist(), line.stratum.tolist(), strict=True)) == {0: 1, 2: 0, 3: 0}
+
+
+def test_groups_of_more_than_a_tenth_of_a_split_train() -> None:
+    # 10 groups of 16 among 840 single pictures: a tenth of valid is 15, and twice the mean size 2.4
+    contents = [f"{row % 10}:{row}" for row in range(160)] + list(range(840))
+    assert set(split_of(list_images([None] * 1000, contents))["split"][:160]) == {"train"}
+
+
 def test_names_and_order_do_not_decide_but_seed_and_content_do() -> None:
     images = list_images(["a", "b"] * 100)
     plain = split_of(images).set_index("image_id")["split"]
@@ -193,6 +214,16 @@ def test_pictures_that_one_hash_takes_for_the_same_do_not_lie_side_by_side() -> 
         table = split_of(images, seed)
         assert table["group"].nunique() == 400
         assert 8 <= (table["split"][alike] == "test").sum() <= 32  # 20 of 40, standard deviation 3.2
+
+
+def test_nor_does_the_order_of_rows_choose_which_of_them_the_hash_places() -> None:
+    images = list_images([None] * 20)
+    images[["phash", "phash_flipped"]] = images.loc[0, ["phash", "phash_flipped"]].to_numpy()
+    orders = []
+    for part in (images, images[::-1].reset_index(drop=True)):
+        line = line_up(part, np.arange(20), np.full(20, "", object), 7)
+        orders.append(part["sha256"].to_numpy()[line.root].tolist())
+    assert orders[0] == orders[1]
 
 
 def test_a_class_that_becomes_frequent_moves_few() -> None:
@@ -306,7 +337,7 @@ def test_what_the_source_lacks_is_dealt_from_its_training_pictures(lacking: list
         (list_images(["a"]), {}, "No picture of 1 is left for valid and test"),
         (list_images(["a"] * 4), {"test": 0.5, "valid": 0.5, "method": "ordered"}, "left for train"),
         (list_images(["a"] * 40), {"method": "magic"}, "stratified, ordered or given. Got 'magic'"),
-        (list_images(["a"] * 9, ["x:1"] * 9), {}, r"valid and test\. The largest group .* 9 .*first 0\.png"),
+        (list_images(["a"] * 9, ["x:1"] * 9), {}, r"valid and test\. .* group .* 9 .*first 0\.png\. Add"),
         (list_images([*"abcdefghij"]), {}, "Each class is shown by one picture .*: add pictures of them"),
         (
             list_images(["a"] * 9, splits=["test", "valid", "valid"] * 3),
