@@ -124,6 +124,16 @@ def test_a_floor_of_its_own_overrules_and_a_class_without_objects_is_not_judged(
     assert "red 0.200 (floor 0.21)" in decision.reasons[0].sentence
 
 
+@pytest.mark.parametrize(
+    ("task", "score"), [("detect", "AP_50_95"), ("localize", "AP_50_95"), ("classify", "recall")]
+)
+def test_a_floor_is_of_the_score_that_the_task_has_of_a_class(
+    task: str, score: str, make_facts: Make, make_scored: Make, make_rules: Make
+) -> None:
+    decision = decide(make_facts(task=task), "1", make_scored(red=0.0), make_rules())
+    assert decision.reasons[0].sentence == f"{score} on the test pictures is too low: red 0.000 (floor 0.05)."
+
+
 def test_a_floor_for_no_class_is_a_fault(make_rules: Make) -> None:
     with pytest.raises(ValueError, match=r"promotion\.class_floors: no class 'rde'\. Did you mean 'red'\?"):
         check_floors(make_rules(class_floors={"rde": 0.3}), ("red", "green"))
@@ -143,6 +153,7 @@ GAINS = {
     "not worse: worse by little": ("not_worse", -0.005, -0.01, -0.001, Outcome.NOT_WORSE),
     "not worse: worse": ("not_worse", -0.05, -0.07, -0.03, Outcome.WORSE),
     "not worse: better": ("not_worse", 0.05, 0.03, 0.07, Outcome.BETTER),
+    "undefined at one end": ("better", 0.1, 0.05, float("nan"), Outcome.NOT_FINITE),
     "undefined": ("better", float("nan"), float("nan"), float("nan"), Outcome.NOT_FINITE),
 }
 

@@ -32,6 +32,13 @@ def test_lines_are_only_added_and_the_same_decision_is_not_added_twice() -> None
     assert add_line(more, later.line) == f"{more}{later.line}\n"
     assert add_line(more, first.line) == more
     assert find_row(more, later.key) == first.line
+    assert find_row(add_line(more, later.line), first.key) == later.line
+    # What a person writes below the table is no decision.
+    assert add_line(f"{text}\nSee the wiki.\n", later.line) == f"{text}\nSee the wiki.\n"
+
+
+def test_the_same_grounds_have_the_id_that_older_ledgers_hold() -> None:
+    assert entry().key == "074e1f89518b"  # printf 'flowers\nbetter' | sha256sum
 
 
 def test_a_row_has_as_many_cells_as_the_table_whatever_it_says() -> None:
@@ -48,6 +55,13 @@ def test_what_stands_inside_is_done_between_the_old_text_and_the_new(tmp_path: P
         raise KeyboardInterrupt
     assert [path.name for path in (tmp_path / "reports").iterdir()] == ["ledger.md"]
     assert read_ledger(tmp_path) == "one\n"
+
+
+def test_a_ledger_whose_last_line_was_left_open_gets_its_row_below(tmp_path: Path) -> None:
+    (tmp_path / "reports").mkdir()
+    (tmp_path / LEDGER).write_text(f"{HEAD}{entry().line}")
+    text = add_line(read_ledger(tmp_path), entry(why="worse").line)
+    assert text == f"{HEAD}{entry().line}\n{entry(why='worse').line}\n"
 
 
 def test_a_ledger_that_cannot_be_written_is_told_before_anything_is_done(tmp_path: Path) -> None:
