@@ -73,6 +73,10 @@ def test_it_waits_as_accept_would_write_it(root: Path) -> None:
     assert waiting == {path.name: (root / path).read_bytes() for path in (PROFILE, SPLITS)}
     assert not accept_later(root, "b" * 64)  # accepted already
     assert read_waiting(root) is None
+    params = root / "params.yaml"
+    params.write_text(params.read_text().replace("  test: 0.10 ", "  test: 0.11 "))
+    assert accept_later(root, "c" * 64)  # the same pictures in the same splits, of other shares
+    assert read_waiting(root) == "c" * 64
 
 
 @pytest.mark.parametrize("moved", [(), (SPLITS,), (SPLITS, PROFILE)])

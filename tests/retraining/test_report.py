@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -10,8 +11,14 @@ import pytest
 
 from glasshouse.retraining.change import write_mark
 from glasshouse.retraining.figures import Pair, draw_curves, draw_pairs
-from glasshouse.retraining.findings import Stopped, find_stopped, write_drift
-from glasshouse.retraining.report import pair_classes, write_report, write_stopped
+from glasshouse.retraining.findings import Stopped, find_stopped, write_drift, write_findings
+from glasshouse.retraining.report import (
+    draw_figures,
+    pair_classes,
+    write_classes,
+    write_report,
+    write_stopped,
+)
 from glasshouse.retraining.tables import say_interval, write_table
 from glasshouse.retraining.verdict import SAME_NETWORK, Verdict, find_line
 
@@ -86,7 +93,10 @@ def test_the_report_of_a_first_champion_a_refusal_and_a_twin(finished: Path, pro
     assert "The decision added no line to reports/ledger.md." in text
     refused = dataclasses.replace(promoted, outcome="refused: worse", is_champion=False)
     write_report(finished, STATE, refused, "detect", COUNTS)
-    assert "**`flowers` version 2 was refused**; version 1 stays champion." in read(finished)
+    text = read(finished)
+    assert "**`flowers` version 2 was refused**; version 1 stays champion." in text
+    assert "glasshouse rollback" not in text  # it would take back the champion, not what was refused
+    assert "Merging it keeps lock, data and ledger in step; the champion stays the one before." in text
     twin = dataclasses.replace(promoted, outcome=SAME_NETWORK, number="1", gain={})
     write_report(finished, STATE, twin, "detect", COUNTS)
     assert "**`flowers` version 1 stays champion.**" in read(finished)
@@ -104,6 +114,32 @@ def test_classes_of_either_model_stand_in_the_table() -> None:
         Pair("new one", None, 0.1),
         Pair("roses", 0.2, None),
     ]
+
+
+def test_the_difference_of_a_class_is_this_model_less_the_one_before(promoted: Verdict) -> None:
+    pairs = [Pair("tulips", 0.4, 0.55), Pair("roses", 0.5, 0.25), Pair("new", None, 0.1)]
+    counted = {"per_class/tulips/ground_truth": 12.0}
+    assert write_classes(promoted, pairs, counted) == [
+        "| class | version 1 | version 2 | difference | test objects |",
+        "| --- | --- | --- | --- | --- |",
+        "| tulips | 0.4 | 0.55 | +0.1500 | 12 |",
+        "| roses | 0.5 | 0.25 | -0.2500 | - |",
+        "| new | - | 0.1 | - | - |",
+    ]
+
+
+def test_classes_have_the_score_of_their_task() -> None:
+    scores = {"per_class/roses/recall": 0.9, "per_class/roses/AP_50_95": 0.2}
+    assert pair_classes({}, scores, "classify") == [Pair("roses", None, 0.9)]
+    assert pair_classes({}, scores, "localize") == [Pair("roses", None, 0.2)]
+
+
+def test_findings_are_those_of_the_present_data_and_show_five_rows(tmp_path: Path) -> None:
+    rows = [{"file_name": f"{number}.jpg"} for number in range(6)]
+    judge(tmp_path, "download", {**finding("not_dark", "critical"), "failing_rows": rows})
+    judge(tmp_path, "split", finding("no_leak", "warning"))  # of what was there before
+    shown = "; ".join(f"file_name={number}.jpg" for number in range(5))
+    assert write_findings(tmp_path)[2:] == [f"| download | critical | `not_dark` | 3 of 40 | {shown} |"]
 
 
 def test_drift_tells_what_moved_and_what_the_guard_made_of_it(tmp_path: Path) -> None:
@@ -162,7 +198,7 @@ def test_the_line_of_a_state_is_its_last() -> None:
         "| later | 2 (12345678) | promoted |",
     ]
     assert find_line("\n".join(["# Ledger (12345678)", *rows]), "12345678" + "0" * 56) == rows[2]
-    assert find_line("# Ledger", "f" * 64) == ""
+    assert find_line("# Ledger", "f" * 64) == find_line("# Ledger (ffffffff)", "f" * 64) == ""
 
 
 def test_cells_cannot_break_a_table() -> None:
@@ -190,6 +226,19 @@ def test_the_numbers_at_a_curve_are_whole() -> None:
     assert [text for text, _ in numbers if text.isdigit()] == ["1", "2"]  # epochs
     small = [(text, x) for text, x in numbers if text.startswith("0.0")]
     assert "0.0005" in dict(small) and all(x >= 8 * len(text) for text, x in small)
+
+
+def test_each_training_has_a_curve_of_its_own(finished: Path, promoted: Verdict) -> None:
+    phases = {"train_head": [2.0, 1.5, 1.0], "fine_tune": [0.5, 0.4]}
+    rows = [
+        {"phase": phase, "epoch": epoch, "loss": loss}
+        for phase, losses in phases.items()
+        for epoch, loss in enumerate(losses, 1)
+    ]
+    (finished / "reports/evaluate/learning_curves.json").write_text(json.dumps(rows))
+    drawn = ElementTree.fromstring(draw_figures(finished, [], promoted)["loss.svg"])
+    numbers = [re.findall(r"[0-9.]+", path.attrib["d"]) for path in drawn.iter(f"{SVG}path")]
+    assert [len(each) for each in numbers] == [3 * 2, 2 * 2]  # x and y of each epoch
 
 
 def test_a_curve_without_points_is_left_out() -> None:
