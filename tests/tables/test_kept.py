@@ -132,8 +132,12 @@ def test_a_new_picture_that_ties_two_splits_is_left_out_and_named() -> None:
     assert told["left_out"].to_dict("list") == between
     assert "100 of 100 accepted pictures keep their splits, 4 are new (" in say_kept(table, told["accepted"])
     assert "1 left out)" in say_kept(table, told["accepted"])
-    again = split_of(images, 7, accept(images, table))
+    kept = accept(images, table)
+    assert len(kept.splits) == 103 and set(kept.splits.values()) == {"train", "valid", "test"}
+    again = split_of(images, 7, kept)
     pd.testing.assert_frame_equal(again, table)
+    table.loc[[3, 8], "split"] = ["valid", "valid"]  # as an ordered split may
+    assert "98 of 100 accepted pictures keep their splits" in say_kept(table, told["accepted"])
 
 
 def test_of_a_torn_group_those_that_tie_nothing_by_themselves_go_on() -> None:
@@ -147,6 +151,19 @@ def test_of_a_torn_group_those_that_tie_nothing_by_themselves_go_on() -> None:
     table = split_of(images, 7, accept(images[:100], old))
     assert table.index[table["split"].isna()].tolist() == [102]  # of patient 7, and a copy of another's
     assert table["split"][103] == old["split"][0] and table["group"][103] == 1
+
+
+def test_known_copies_in_two_splits_tie_new_pictures_that_are_near_to_one_of_them() -> None:
+    """An ordered split tore the known two apart. 102 is near to one of them alone, 103 to 102 alone."""
+    images = list_images([None] * 104)
+    for column in ("phash", "phash_flipped"):
+        bits = int(images.at[3, column], 16)
+        for row, mask in ((8, 0xF << 48), (102, 0x1F), (103, 0x7FF)):  # 4, 5 and 11 bits; 102 to 103: 6
+            images.at[row, column] = f"{bits ^ mask:016x}"
+    for row in (8, 102, 103):
+        images.at[row, "thumbnail"] = images.at[3, "thumbnail"]
+    table = split_of(images, 7, accept_apart(images, 3, 8))
+    assert table.index[table["split"].isna()].tolist() == [102]
 
 
 def test_a_chain_of_new_pictures_that_ties_two_splits_is_left_out() -> None:

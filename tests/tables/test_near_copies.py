@@ -137,6 +137,15 @@ def test_the_same_shape_in_other_colours_is_another_picture_and_a_brighter_copy_
     assert groups.tolist() == [0, 1, 0, 3, 3]
 
 
+def test_of_thumbnails_with_little_contrast_two_levels_are_coding_and_three_are_not() -> None:
+    """Half a level up, half down: root mean square 2 or 3. One is flat, so that nothing correlates."""
+    flat, uneven = np.full((8, 8, 3), 100, np.uint8), np.full((8, 8, 3), 100, np.uint8)
+    for levels, expected in ((2, [0, 0]), (3, [0, 1])):
+        uneven[:4], uneven[4:] = 100 - levels, 100 + levels
+        thumbnails = [flat.tobytes(), uneven.tobytes()]
+        assert group_near_copies(["a", "b"], spell([1, 1]), 0, None, thumbnails).tolist() == expected
+
+
 def test_the_thumbnail_of_a_mirrored_copy_is_compared_mirrored() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
     a, b = 0x0123456789ABCDEF, 0xFEDCBA9876543211  # the second has the hashes of the first, exchanged
