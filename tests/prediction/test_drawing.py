@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image, ImageColor
@@ -43,13 +45,37 @@ def test_the_box_is_where_it_was_found(ground: int) -> None:
     assert (drawn[60, 28] == ground).all()
 
 
+def test_the_best_of_two_in_one_place_lies_on_top() -> None:
+    box = (30.0, 40.0, 70.0, 80.0)
+    drawn = np.asarray(draw_prediction(np.zeros((100, 120, 3), np.uint8), found(box, box)))
+    best, plate = ImageColor.getrgb(COLOURS[0]), np.asarray(make_plate("tulips 0.50", COLOURS[0], 10))
+    assert (drawn[79, 30:70] == best).all() and (drawn[60:80, 69] == best).all()
+    height, width = plate.shape[:2]
+    np.testing.assert_array_equal(drawn[40 - height : 40, 30 : 30 + width], plate)
+
+
+@pytest.mark.parametrize(("long_side_px", "line_px"), [(300, 1), (599, 1), (600, 2), (900, 3)])
+def test_lines_are_a_three_hundredth_of_the_long_side(long_side_px: int, line_px: int) -> None:
+    box = (50.0, 60.0, 250.0, 190.0)
+    picture = np.zeros((200, long_side_px, 3), np.uint8)
+    drawn = np.asarray(draw_prediction(picture, found(box, size=(200, long_side_px))))
+    yellow = (drawn[:, 150] == ImageColor.getrgb(COLOURS[0])).all(-1)
+    assert np.flatnonzero(yellow[100:]).tolist() == list(range(90 - line_px, 90))
+
+
+def test_a_drawn_picture_has_quality_90() -> None:
+    """Of libjpeg: the table's first entry, 16, by 200 - 2 * 90 percent, is 3.2."""
+    picture = Image.open(io.BytesIO(encode_jpeg(Image.new("RGB", (8, 8)))))
+    assert picture.quantization[0][0] == 3  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (9, 9), (2000, 1500)])
 def test_any_size_and_any_box_can_be_drawn(size: tuple[int, int]) -> None:
     height, width = size
     boxes = [(0, 0, width, height), (width - 0.5, height - 0.5, width, height), (0, 0, 0.2, 0.2)]
     image = draw_prediction(np.zeros((*size, 3), np.uint8), found(*boxes, size=size, name="n" * 50))
     assert image.size == (width, height)
-    Image.open(__import__("io").BytesIO(encode_jpeg(image))).load()
+    Image.open(io.BytesIO(encode_jpeg(image))).load()
 
 
 def test_words_of_other_scripts_are_no_empty_boxes() -> None:

@@ -54,6 +54,16 @@ def test_where_nothing_is_found_nothing_is_explained(upper_left: Path) -> None:
     assert explain(glasshouse.load(upper_left), np.zeros((40, 40, 3), np.uint8)) == []
 
 
+def test_the_three_best_are_explained_unless_more_are_asked_for(box_network: Path) -> None:
+    boxes = np.array([[float(row), 0, 20 + row, 20] for row in range(5)])
+    scores, labels = np.array([0.9, 0.8, 0.7, 0.6, 0.5]), np.array([0, 1, 0, 1, 0])
+    found = Prediction(boxes, scores, labels, tuple("abcde"), (40, 40))
+    predictor, picture = glasshouse.load(box_network), np.full((40, 40, 3), 200, np.uint8)
+    named = [each.prediction.names for each in explain(predictor, picture, found, masks=4)]
+    assert named == [("a",), ("b",), ("c",)]
+    assert len(explain(predictor, picture, found, most=5, masks=4)) == 5
+
+
 def test_panels_stand_side_by_side_and_are_bounded() -> None:
     pixels = np.zeros((500, 2000, 3), np.uint8)
     single = Prediction(np.array([[0.0, 0, 900, 400]]), np.array([0.5]), np.array([0]), ("a",), (500, 2000))

@@ -103,6 +103,19 @@ def test_a_box_goes_there_and_back(method: str, size: tuple[int, int]) -> None:
     np.testing.assert_allclose(found.boxes_xyxy_px, box, atol=1e-9)
 
 
+def test_the_least_score_itself_is_kept_and_numbers_are_rounded_when_they_are_listed() -> None:
+    recipe, stay = Recipe("detect", ("a",), 8, 8, "stretch", 0), Transform(1, 1, 0, 0)
+    answer = {
+        "boxes": np.array([[0, 1 / 3, 2, 8], [0, 0, 2, 2 / 3]]),
+        "scores": np.array([0.25, 2 / 3]),
+        "labels": np.array([0, 0]),
+    }
+    assert read_answer(answer, recipe, stay, (8, 8), 0.25).list_objects() == [
+        {"label": "a", "score": 0.666667, "box_xyxy_px": [0.0, 0.0, 2.0, 0.667]},
+        {"label": "a", "score": 0.25, "box_xyxy_px": [0.0, 0.333, 2.0, 8.0]},
+    ]
+
+
 def test_an_answer_that_is_not_finite_is_no_answer() -> None:
     recipe, stay = Recipe("detect", ("a",), 8, 8, "stretch", 0), Transform(1, 1, 0, 0)
     answer = {"boxes": np.zeros((1, 4)), "scores": np.array([np.nan]), "labels": np.array([0])}
