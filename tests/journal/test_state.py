@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from glasshouse.journal.state import read_state
+from glasshouse.journal.state import digest_values, read_state
 
 UNCHANGING: dict[str, Callable[[Any], None]] = {
     "the block tracking": lambda project: project.set("experiment: glasshouse", "experiment: other"),
@@ -48,6 +48,12 @@ def test_makes_another_state(project: Any, change: Callable[[Any], None]) -> Non
     before = read_state(project.root).id
     change(project)
     assert read_state(project.root).id != before
+
+
+def test_the_digest_of_values_is_that_of_their_shortest_json_in_utf_8() -> None:
+    """As of `{"b":[1,null],"ä":"ö"}`, by sha256sum: registered models are known by it."""
+    values = {"ä": "ö", "b": [1, None]}
+    assert digest_values(values) == "25c1a5f6a69fdb35bbc3f56a025715ab76b3760c1331a3b98e2039da96bd07b3"
 
 
 def test_a_folder_of_pictures_counts_by_name_and_content(project: Any) -> None:

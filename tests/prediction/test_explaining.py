@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 
 import glasshouse
 from glasshouse.cli import main
+from glasshouse.prediction.drawing import COLOURS
 from glasshouse.prediction.explaining import Explanation, draw_explanations, explain
 from glasshouse.prediction.result import Prediction
 
@@ -69,6 +70,10 @@ def test_panels_stand_side_by_side_and_are_bounded() -> None:
     single = Prediction(np.array([[0.0, 0, 900, 400]]), np.array([0.5]), np.array([0]), ("a",), (500, 2000))
     sheet = draw_explanations(pixels, [Explanation(single, np.ones((500, 2000), np.float32))] * 2)
     assert sheet.size == (2 * 640 + 4, 160)
+    # reduced to 640 / 2000: the box ends at 900 x 0.32 = 288 and 400 x 0.32 = 128
+    first = np.asarray(sheet)[:, :640]
+    rows, columns = np.nonzero((first == ImageColor.getrgb(COLOURS[0])).all(-1))
+    assert (columns.max(), rows.max()) == (287, 127)
 
 
 def test_predict_explain_writes_maps_beside_the_pictures(
