@@ -104,6 +104,16 @@ def test_drawn_sizes_are_held_to_the_smallest_side_in_both_directions(tmp_path: 
     assert check_with(tmp_path, {**wide, "preprocess.width_px": 71}) == ["fine_tune.sizes_px"]
 
 
+@pytest.mark.parametrize("height_px", [96, 160])
+def test_weights_for_every_place_take_no_other_size_whether_less_or_more(
+    height_px: int, tmp_path: Path
+) -> None:
+    head = {"model.head": {"name": "classify", "pool": "flatten"}, "preprocess.height_px": 128}
+    assert check_with(tmp_path, {**SMALLEST, **head, "fine_tune.sizes_px": [128]}) == []
+    sizes = {"fine_tune.sizes_px": [128, height_px]}
+    assert check_with(tmp_path, {**SMALLEST, **head, **sizes}) == ["fine_tune.sizes_px"]
+
+
 @pytest.mark.parametrize("form", ["voc", "coco", "yolo", "via"])
 def test_formats_of_boxes_alone_serve_no_classifier(form: str, tmp_path: Path) -> None:
     (tmp_path / "pictures").mkdir()

@@ -72,3 +72,15 @@ def test_what_was_drawn_when_it_is_stopped_is_in_the_tables_and_little_is_drawn_
     ]  # in order
     unread = json.loads((tmp_path / "out/unreadable.json").read_text(encoding="utf-8"))
     assert [Path(row["file"]).name for row in unread] == ["0.jpg"]
+
+
+def test_pictures_and_objects_are_counted_each_by_itself(
+    predictor: Predictor, tmp_path: Path, encoded: Callable[..., bytes]
+) -> None:
+    """White is red and green at once, so two boxes; black is none."""
+    for name, colour in (("a", (255,) * 3), ("b", (0,) * 3), ("c", (255,) * 3)):
+        (tmp_path / f"{name}.jpg").write_bytes(encoded(colour))
+    tables = open_tables(["json"], tmp_path / "out", predictor.recipe)
+    files = list_pictures([tmp_path]).pictures
+    outcome = predict_files(predictor, files, tables, tmp_path / "out", score=0.5, draw=None)
+    assert (outcome.read, outcome.objects, outcome.unreadable, outcome.undrawn) == (3, 4, [], [])

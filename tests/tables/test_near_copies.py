@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from glasshouse.pictures.fingerprint import Fingerprint, take_fingerprint
-from glasshouse.tables.near_copies import cut_blocks, extract_bits, group_near_copies
+from glasshouse.tables.near_copies import Prints, cut_blocks, extract_bits, group_near_copies
 
 SHARED = Path(__file__).parents[2] / "../shared/data"
 
@@ -223,6 +223,13 @@ def test_exactly_the_limit_is_near_and_one_more_is_not() -> None:
 
 def test_blank_pictures_do_not_chain_but_equal_files_do() -> None:
     assert group([0, 0, 1, 0], 6, ["a", "b", "c", "a"]) == [0, 1, 2, 0]
+
+
+def test_of_two_pictures_a_blank_one_is_near_to_nothing() -> None:
+    thumbnails = [bytes(192)] * 4
+    prints = Prints.parse(spell([0, 0, 0b1111, 0b11]), spell([0, 0, 0b1111, 0b11]), thumbnails)
+    assert prints.find_near(0, np.array([1, 2, 3]), 6).tolist() == [False, False, False]
+    assert prints.find_near(2, np.array([0, 1, 3]), 6).tolist() == [False, False, True]
 
 
 def test_nothing_and_one() -> None:

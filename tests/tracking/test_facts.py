@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from glasshouse.export.parity import Tolerance, measure_parity, write_parity
-from glasshouse.tracking.facts import judge_exports
+from glasshouse.tracking.facts import judge_exports, judge_stage
 
 PIXELS = np.linspace(0, 255, 4 * 8 * 8 * 3, dtype=np.float32).reshape(4, 8, 8, 3)
 
@@ -66,3 +67,29 @@ def test_an_export_is_told_by_what_its_tolerance_limits(
     tmp_path: Path, name: str, export: Any, reached: float, told: str
 ) -> None:
     assert judge(tmp_path, name, export, reached).startswith(told)
+
+
+FAILED = {"check": "no_leak", "status": "failed", "severity": "critical"}
+PASSED = {"check": "not_dark", "status": "passed", "severity": "critical"}
+WARNED = {"check": "stable", "status": "failed", "severity": "warning"}
+
+
+@pytest.mark.parametrize(
+    ("success", "outcomes", "told"),
+    [
+        (True, [PASSED], "clean"),
+        (True, [PASSED, WARNED], "1 warning"),
+        (True, [WARNED, WARNED], "2 warnings"),
+        (False, [WARNED, FAILED, PASSED], "critical: no_leak"),
+        (True, [FAILED], "critical: no_leak"),  # quality.mode is report: the pipeline went on
+        (False, [PASSED], "critical: "),  # whatever it was, it is not clean
+    ],
+)
+def test_a_stage_is_judged_by_its_worst_finding(
+    success: bool, outcomes: list[dict[str, str]], told: str, tmp_path: Path
+) -> None:
+    findings = {"warning": outcomes.count(WARNED), "critical": outcomes.count(FAILED)}
+    report = {"success": success, "outcomes": outcomes, "findings": findings}
+    (tmp_path / "split.json").write_text(json.dumps(report))
+    assert judge_stage(tmp_path / "split.json") == told
+    assert judge_stage(tmp_path / "export.json") == "missing"
