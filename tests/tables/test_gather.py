@@ -11,7 +11,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -186,10 +186,11 @@ def test_nor_does_one_whose_labels_the_reader_set_aside(tmp_path: Path) -> None:
     ]
     known = [fault("bare.jpg"), fault("some left.jpg"), fault("labelled.jpg"), fault(None)]
     known.append(fault("repaired.jpg", "repaired"))
+    known.append(replace(known[0], place="line 2", reason="another one, told later"))
     tables = gather(tmp_path, *examples, faults=known, late={5: fault("found late.jpg")})
     assert tables.quarantine["file_name"].tolist() == ["bare.jpg", "found late.jpg"]
     assert tables.quarantine["reason"][0] == "its labels were set aside: 4 numbers"
-    assert tables.faults["kind"].tolist() == ["line_short"] * 6
+    assert tables.faults["kind"].tolist() == ["line_short"] * 7
 
 
 def test_a_size_that_cannot_be_right_sets_the_picture_aside_with_its_objects(tmp_path: Path) -> None:

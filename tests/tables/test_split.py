@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glasshouse.tables.line import SLACK, Line, line_up, take_share
+from glasshouse.pictures.fingerprint import FLAT_PHASH
+from glasshouse.tables.line import SLACK, Line, find_keys, line_up, take_share
 from glasshouse.tables.schema import check_schema
 from glasshouse.tables.split import SplitError, round_share, slice_in_order, split_pictures
 from glasshouse.tables.strata import find_groups, list_classes
@@ -214,6 +215,14 @@ def test_pictures_that_one_hash_takes_for_the_same_do_not_lie_side_by_side() -> 
         table = split_of(images, seed)
         assert table["group"].nunique() == 400
         assert 8 <= (table["split"][alike] == "test").sum() <= 32  # 20 of 40, standard deviation 3.2
+
+
+def test_a_hash_that_tells_nothing_places_no_group_whichever_way_the_picture_is_turned() -> None:
+    images = list_images([None] * 3)
+    images.loc[1, "phash"] = images.loc[2, "phash_flipped"] = FLAT_PHASH
+    keys = find_keys(images, np.arange(3))
+    assert keys[0] == f"phash {min(images.phash[0], images.phash_flipped[0])}"
+    assert keys[[1, 2]].tolist() == [f"sha256 {digest}" for digest in images["sha256"][1:]]
 
 
 def test_nor_does_the_order_of_rows_choose_which_of_them_the_hash_places() -> None:
