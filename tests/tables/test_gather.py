@@ -18,9 +18,11 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
+from glasshouse.pictures.decode import Picture
 from glasshouse.sources.example import Example, LabelFault, ObjectLabel, SourceError
 from glasshouse.tables import writers
 from glasshouse.tables.gather import count_lost, write_raw
+from glasshouse.tables.oddities import find_oddities
 from glasshouse.tables.raw import Raw, read_raw
 
 
@@ -138,6 +140,19 @@ def test_what_is_no_picture_is_quarantined_and_its_objects_are_counted(
         assert "2 of its objects" in fault["reason"] and fault["action"] == "set_aside"
         assert fault["file_name"] == fault["picture"] == name
     assert count_lost(tables.faults) == len(objects)
+
+
+@pytest.mark.parametrize(
+    "mode, kinds",
+    [
+        *((mode, []) for mode in ("1", "L", "LA", "P", "RGB", "RGBA")),
+        *((mode, ["colours_converted"]) for mode in ("CMYK", "YCbCr", "LAB", "HSV")),
+        *((mode, ["levels_cut"]) for mode in ("I", "I;16", "I;16B", "I;16L")),
+    ],
+)
+def test_every_mode_of_a_file_that_rgb_does_not_tell_is_noted(mode: str, kinds: list[str]) -> None:
+    picture = Picture(np.zeros((9, 9, 3), np.uint8), mode, "TIFF", 1)
+    assert [fault.kind for fault in find_oddities("a.TIFF", picture)] == kinds
 
 
 def test_files_that_cannot_be_read_are_quarantined(tmp_path: Path) -> None:
