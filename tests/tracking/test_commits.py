@@ -66,6 +66,21 @@ def test_files_that_no_commit_holds_are_seen_whether_untracked_or_ignored(root: 
     assert find_commit(root, STATE, SOURCES) == (head, True)
 
 
+@pytest.mark.parametrize(
+    ("path", "held"),
+    [
+        *(("dvc.lock", True), ("reports/ledger.md", True)),  # what a run or a decision writes
+        *((path, False) for path in ("data/accepted.json", "params.yaml", "src/parts/first.py", "dvc.yaml")),
+    ],
+)
+def test_what_a_run_writes_is_no_change_and_what_it_reads_is_one(path: str, held: bool, root: Path) -> None:
+    write(root, path, "as committed")
+    head = commit(root)
+    assert find_commit(root, STATE, SOURCES) == (head, True)
+    write(root, path, "as it is now")
+    assert find_commit(root, STATE, SOURCES) == (head, held)
+
+
 def test_a_committed_dvc_file_holds_what_it_tells(root: Path) -> None:
     write(root, "data/weights/mine.h5", "weights")
     keep(root, "data/weights/mine.h5")
