@@ -80,6 +80,14 @@ def test_the_last_value_passes_and_the_next_does_not(
     assert check_with(tmp_path, {**around, own: beyond}) == [key]
 
 
+def test_own_weights_are_an_h5_file_that_is_there(tmp_path: Path) -> None:
+    for name in ("mine.weights.h5", "mine.keras"):
+        (tmp_path / name).touch()
+    for name, faults in (("mine.weights.h5", 0), ("mine.keras", 1), ("away.h5", 1)):
+        found = check_with(tmp_path, {"model.backbone.weights": name})
+        assert found == ["model.backbone.weights"] * faults
+
+
 # xception takes 71 px and more; a head that pools takes any side
 SMALLEST = {
     "model.backbone.name": "xception",

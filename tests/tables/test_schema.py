@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from glasshouse.tables.schema import (
@@ -45,6 +46,14 @@ def test_bytes_depend_on_content_alone(tmp_path: Path) -> None:
     write_table(odd, "objects", tmp_path / "two")
     write_table(pd.concat([frame.iloc[:2], frame.iloc[2:]]), "objects", tmp_path / "three")
     assert len({(tmp_path / name).read_bytes() for name in ("one", "two", "three")}) == 1
+
+
+def test_long_tables_are_cut_where_they_always_were(tmp_path: Path) -> None:
+    """Row groups are part of the bytes by which DVC knows a table."""
+    write_table(fill("categories", 2**16 + 1), "categories", tmp_path / "t.parquet")
+    meta = pq.read_metadata(tmp_path / "t.parquet")
+    assert [meta.row_group(number).num_rows for number in range(meta.num_row_groups)] == [65536, 1]
+    assert meta.row_group(0).column(0).compression == "ZSTD"
 
 
 @pytest.mark.parametrize(
