@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from glasshouse.params import check
+from glasshouse.params.sizes import fit_sizes
 
 TEXT = (Path(__file__).parents[2] / "params.yaml").read_text()
 
@@ -41,6 +42,11 @@ def test_pictures_below_the_smallest_side_of_the_network(tmp_path: Path, height:
         if int(side) < 71
     ]
     assert [(fault.key, fault.message) for fault in faults] == expected
+
+
+def test_sizes_of_one_shape_are_whole_strides_and_at_least_one() -> None:
+    """Of 256 x 64: 32 high is 8 wide and 96 is 24, both 32 by strides; 192 is 48, half to even 64."""
+    assert fit_sizes([32, 96, 32, 192], (256, 64)) == [(32, 32), (96, 32), (192, 64)]
 
 
 def test_sides_at_the_limit_pass(tmp_path: Path) -> None:

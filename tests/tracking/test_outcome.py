@@ -1,0 +1,37 @@
+"""What of metrics.json becomes a metric of MLflow, and by which name."""
+
+from __future__ import annotations
+
+import pytest
+
+from glasshouse.tracking.outcome import flatten_scores
+
+
+def test_scores_become_flat_names() -> None:
+    test = {
+        "mAP_50": 0.5,
+        "count": 3,
+        "undefined": None,
+        "whole": True,  # no number
+        "method": "coco",
+        "protocol": {"max_detections": 100},
+        "per_class": {"rose": {"recall": 1}, "r@se": {"recall": 0.5}, "r[se": {"recall": 0.25}, "": {"n": 2}},
+        "ci95": {"mAP_50": [0.4, 0.6], "undefined": [None, None], "absent": None},
+    }
+    assert flatten_scores({"test": test, "valid": {"mAP_50": 0.75}, "train": {"mAP_50": 1.0}}, "here") == {
+        "mAP_50": 0.5,
+        "count": 3.0,
+        "per_class/rose/recall": 1.0,
+        "per_class/r_se/recall": 0.5,
+        "per_class/r_se/recall_": 0.25,  # another class of the same legal name
+        "per_class/_/n": 2.0,
+        "mAP_50_low": 0.4,
+        "mAP_50_high": 0.6,
+        "valid_mAP_50": 0.75,
+    }
+
+
+def test_a_score_that_is_not_finite_is_named() -> None:
+    with pytest.raises(ValueError, match="here: mAP_50 must be a finite number"):
+        flatten_scores({"test": {"mAP_50": float("inf")}}, "here")
+    assert flatten_scores({"test": None}, "here") == {}
