@@ -71,6 +71,7 @@ def test_the_report_of_a_promotion(finished: Path, promoted: Verdict) -> None:
         "test 10, train 30 pictures.",
         "No data version was accepted before, so there is nothing to hold this one against.",
         "| download | warning | `not_dark` | 3 of 40 | file_name=a\\|b.jpg |",
+        f"|{' --- |' * 14}",  # below the heads of the ledger's columns
         promoted.line,
         "    glasshouse rollback   # version 1 is champion again",
     ):
@@ -99,7 +100,10 @@ def test_the_report_of_a_first_champion_a_refusal_and_a_twin(finished: Path, pro
     assert "Merging it keeps lock, data and ledger in step; the champion stays the one before." in text
     twin = dataclasses.replace(promoted, outcome=SAME_NETWORK, number="1", gain={})
     write_report(finished, STATE, twin, "detect", COUNTS)
-    assert "**`flowers` version 1 stays champion.**" in read(finished)
+    text = read(finished)
+    assert "**`flowers` version 1 stays champion.**" in text
+    assert "| metric | version 1, registered | now |" in text
+    assert "Merging or closing this change moves no alias: the champion is one already." in text
 
 
 def test_classes_of_either_model_stand_in_the_table() -> None:
