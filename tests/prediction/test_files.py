@@ -91,6 +91,10 @@ def test_no_name_begins_like_a_formula(tmp_path: Path, monkeypatch: pytest.Monke
     found = list_pictures([Path("=1+1.jpg"), Path("@x"), Path("a")]).pictures
     assert [file.name for file in found] == ["./=1+1.jpg", "./@x/-y.jpg", "a/=b.jpg"]
     assert all(Path(file.name).is_file() for file in found)
+    touch(tmp_path, *(names := [f"{mark}1.jpg" for mark in "=+-@\t\r"]))
+    assert [file.name for file in list_pictures([Path(name) for name in names]).pictures] == [
+        f"./{name}" for name in names
+    ]
 
 
 def test_a_folder_that_cannot_be_listed_hinders_no_other(
