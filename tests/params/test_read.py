@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 
 from glasshouse.params import STAGE_KEYS, Params, Strict, check, flatten, part_names, read_params, read_view
+from glasshouse.params.document import parse_document
 from glasshouse.params.rules import WRITTEN
 
 ROOT = Path(__file__).parents[2]
@@ -181,3 +182,11 @@ def test_every_key_has_a_reader_except_those_outside_of_the_state() -> None:
 def test_no_such_stage(path: Path) -> None:
     with pytest.raises(ValueError, match="Did you mean 'split'"):
         read_view("splitt", path)
+
+
+def test_a_key_that_stands_three_times_is_said_twice_by_the_first_line() -> None:
+    document = parse_document("a: 1\nb:\n  a: 1\na: 2\na: 3\n", Path("params.yaml"))
+    told = "stands twice (first in line 1): remove one."
+    assert [str(fault) for fault in document.duplicates] == [f"line 4: a: {told}", f"line 5: a: {told}"]
+    # what is not there is blamed on the nearest block around it
+    assert [document.line(place) for place in (("b", "c", "d"), ("b", "a"), ("c",))] == [2, 3, None]

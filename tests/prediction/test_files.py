@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from glasshouse.prediction.files import NAME_BYTES, choose_out, list_pictures, show
+from glasshouse.prediction.batch import write_whole
+from glasshouse.prediction.files import NAME_BYTES, choose_out, is_written, list_pictures, show
 
 
 def touch(root: Path, *names: str) -> None:
@@ -159,6 +160,32 @@ def test_what_an_earlier_run_wrote_is_read_only_where_it_is_named(tmp_path: Path
     assert ([file.path.name for file in named.pictures], named.earlier) == (["a.jpg"], [])
     with pytest.raises(ValueError, match=r"found was passed over: an earlier run wrote it\.$"):
         list_pictures([tmp_path / "sub"])
+
+
+@pytest.mark.parametrize("table", ["predictions.json", "predictions.csv", "coco_results.json"])
+@pytest.mark.parametrize("drawn", ["pictures", "explained"])
+def test_one_table_and_one_folder_of_pictures_are_what_a_run_wrote(
+    table: str, drawn: str, tmp_path: Path
+) -> None:
+    touch(tmp_path, f"found/{drawn}/a.jpg")
+    assert not is_written(tmp_path / "found")
+    touch(tmp_path, f"found/{table}")
+    assert is_written(tmp_path / "found")
+
+
+def test_a_linked_folder_is_walked(tmp_path: Path) -> None:
+    touch(tmp_path, "away/a.jpg", "in/b.jpg")
+    (tmp_path / "in/link").symlink_to(tmp_path / "away")
+    names = [file.path.relative_to(tmp_path).as_posix() for file in list_pictures([tmp_path / "in"]).pictures]
+    assert names == ["in/b.jpg", "in/link/a.jpg"]
+
+
+def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
+    """For a moment it is a longer one, and file systems take 255 bytes."""
+    touch(tmp_path, f"{'x' * 240}.png")
+    (file,) = list_pictures([tmp_path]).pictures
+    assert len(file.target.name) == NAME_BYTES
+    write_whole(tmp_path / file.target, b"drawn")
 
 
 def test_a_path_is_always_text() -> None:
