@@ -35,6 +35,7 @@ LIMITS: list[tuple[str, Any, Any, Values]] = [
     ("split.test", 0.49, 0.5, {"split.valid": 0.5}),  # nothing would train
     ("split.test", 1e-9, 0.0, {}),
     ("split.near_copy_bits", 64, 65, {}),
+    ("preprocess.height_px", 4096, 4128, {}),
     ("preprocess.pad_value", 255, 256, {}),
     ("train_head.batch_size", 4096, 4097, {}),
     ("train_head.batch_size", 1, 0, {}),
