@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -145,6 +146,9 @@ def test_shards_and_row_groups_are_cut_by_size_and_read_in_order(
     shards = sorted(path.name for path in (tmp_path / "raw").glob("pictures-*"))
     # a picture has about 2,380 bytes: three to a group, six to a shard, 23 pictures in four shards
     assert shards == [f"pictures-0000{number}-of-00004.parquet" for number in range(4)]
+    for name, rows in zip(shards, ([3, 3], [3, 3], [3, 3], [3, 2]), strict=True):
+        meta = pq.read_metadata(tmp_path / "raw" / name)
+        assert [meta.row_group(number).num_rows for number in range(meta.num_row_groups)] == rows
     assert [(name, data) for _, name, data in iter_pictures(tmp_path / "raw")] == [
         (example.file_name, example.picture) for example in examples
     ]
