@@ -110,8 +110,8 @@ def bench_head() -> list[Row]:
 
 
 def bench_step() -> list[Row]:
-    """CPU-seconds of a fine-tuning step, against the same one with batch normalization and AdamW as Keras
-    composes them, and of the batch that it learns from."""
+    """CPU-seconds of a fine-tuning step, against the same one with what `training/kernels` and the optimizer
+    compute otherwise as Keras composes it, and of the batch that it learns from."""
     from unittest.mock import patch
 
     import keras
@@ -131,7 +131,8 @@ def bench_step() -> list[Row]:
     networks = [start_network(params.model, train, params.seed) for _ in range(2)]
     for network in networks:
         freeze(network, tune.unfreeze_from, batch_norm=tune.batch_norm)
-    with patch("glasshouse.training.learner.fuse_batch_norms"):
+    learner_module = "glasshouse.training.learner"
+    with patch(f"{learner_module}.fuse_batch_norms"), patch(f"{learner_module}.multiply_pointwise"):
         composed = Learner(networks[1].full, networks[1])
     fused, pictures = Learner(networks[0].full, networks[0]), pictures_of(train, params.model.task)
     stream = build_stream(

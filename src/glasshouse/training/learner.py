@@ -12,7 +12,8 @@ from keras import ops
 from glasshouse.models.contracts import Head, Tensors
 from glasshouse.models.network import Network
 from glasshouse.params.sizes import Size
-from glasshouse.training.batch_norm import fuse_batch_norms
+from glasshouse.training.kernels.batch_norm import fuse_batch_norms
+from glasshouse.training.kernels.pointwise import multiply_pointwise
 
 
 class Learner(keras.Model):
@@ -34,6 +35,7 @@ class Learner(keras.Model):
         super().__init__(name="learner")
         self.model, self.network, self.heads = model, network, dict(heads or {})
         fuse_batch_norms(model)
+        multiply_pointwise(model)
         self.terms = {name: keras.metrics.Mean(name=f"loss_{name}") for name in network.head.terms}
 
     @property

@@ -6,11 +6,12 @@ maps: a fifth of a training step on a CPU.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import keras
+
+from glasshouse.training.kernels.layers import walk_layers
 
 MAPS = 4  # dimensions of (B, H, W, C), which the kernel takes
 
@@ -30,18 +31,10 @@ def fuse_batch_norms(model: Any) -> int:
     """
     if keras.backend.backend() != "tensorflow":
         return 0
-    layers = [layer for layer in _walk(model) if _fits(layer)]
+    layers = [layer for layer in walk_layers(model) if _fits(layer)]
     for layer in layers:
         layer.call = partial(_normalize, layer)
     return len(layers)
-
-
-def _walk(model: Any) -> Iterator[Any]:
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _walk(layer)
-        else:
-            yield layer
 
 
 def _fits(layer: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from glasshouse.training.batch_norm import fuse_batch_norms
+from glasshouse.training.kernels.batch_norm import fuse_batch_norms
 
 keras = pytest.importorskip("keras")
 needs_tensorflow = pytest.mark.skipif(
