@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glasshouse.metrics.overlap import Bools, Detections, Ints, Objects, near_pairs
+from glasshouse.metrics.overlap import Bools, Detections, Ints, Objects, near_pairs_by_picture
 
 PAIR_IOU = 0.5
 
@@ -32,14 +32,7 @@ def pair_boxes(objects: Objects, detections: Detections) -> Pairs:
     Classes are not looked at, IoU must reach 0.5, crowds are paired with none. Give only the detections that
     a user would be shown (`detections.above(score)`), else the picture drowns in false positives.
     """
-    detection, truth, iou = near_pairs(
-        detections.image_ids,
-        objects.image_ids,
-        detections.boxes_xywh_px,
-        objects.boxes_xywh_px,
-        objects.is_crowd,
-        least=PAIR_IOU,
-    )
+    detection, truth, iou = near_pairs_by_picture(objects, detections, least=PAIR_IOU)
     crowd = objects.is_crowd[truth]
     object_of = np.full(len(detections.scores), -1, dtype=np.int64)
     detection_of = np.full(len(objects.is_crowd), -1, dtype=np.int64)

@@ -116,6 +116,20 @@ def pairs_in_groups(left_groups: Ints, right_groups: Ints) -> Iterator[tuple[Int
         yield np.repeat(rows, own), order[np.repeat(first[rows], own) + step]
 
 
+def near_pairs_by_picture(
+    objects: Objects, detections: Detections, least: float
+) -> tuple[Ints, Ints, Floats]:
+    """The pairs of one picture, whatever their class, that overlap by at least `least`; see `near_pairs`."""
+    return near_pairs(
+        detections.image_ids,
+        objects.image_ids,
+        detections.boxes_xywh_px,
+        objects.boxes_xywh_px,
+        objects.is_crowd,
+        least,
+    )
+
+
 def near_pairs(
     detected_groups: Ints,
     true_groups: Ints,

@@ -14,7 +14,7 @@ import numpy as np
 from glasshouse.metrics.bootstrap import mean_known
 from glasshouse.metrics.detection import RECALL_THRESHOLDS
 from glasshouse.metrics.matching import MAX_DETECTIONS
-from glasshouse.metrics.overlap import Bools, Detections, Floats, Ints, Objects, near_pairs
+from glasshouse.metrics.overlap import Bools, Detections, Floats, Ints, Objects, near_pairs_by_picture
 
 FOUND, NEAR = 0.5, 0.1  # IoU from which a box has found an object (t_f), and is meant for it (t_b)
 KINDS = ("localisation", "classification", "duplicate", "both", "background")
@@ -95,14 +95,7 @@ def gains(objects: Objects, detections: Detections, errors: Errors) -> dict[str,
 
 def _pair(objects: Objects, detections: Detections) -> tuple[_Pairs, Bools]:
     """Every pair of IoU >= NEAR with an object that counts; and which detections lie on a crowd of theirs."""
-    detection, truth, iou = near_pairs(
-        detections.image_ids,
-        objects.image_ids,
-        detections.boxes_xywh_px,
-        objects.boxes_xywh_px,
-        objects.is_crowd,
-        least=NEAR,
-    )
+    detection, truth, iou = near_pairs_by_picture(objects, detections, least=NEAR)
     crowd = objects.is_crowd[truth]
     same_class = detections.category_ids[detection] == objects.category_ids[truth]
     on_crowd = np.zeros(len(detections.scores), dtype=bool)
