@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zlib
 
@@ -230,6 +231,34 @@ def forge_png(width: int, height: int) -> bytes:
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def cut_scans(data: bytes) -> tuple[bytes, list[bytes], bytes]:
+    """What stands before the scans of a progressive JPEG, the scans with their tables, and the end mark."""
+    starts = [found.start() for found in re.finditer(rb"\xff\xda", data)]
+    ends = [*starts[1:], len(data) - 2]
+    scans = [data[start:end] for start, end in zip(starts, ends, strict=True)]
+    return data[: starts[0]], scans, data[-2:]
+
+
+@pytest.mark.parametrize("fill", [b"", b"\xff" * 3, b"\xff\x01"])  # what a reader passes over before a marker
+def test_a_jpeg_of_endless_scans_is_refused_before_it_is_decoded(fill: bytes) -> None:
+    head, scans, end = cut_scans(encode(smooth(), "JPEG", progressive=True))
+    with pytest.raises(UndecodablePicture, match=r"too slow: a JPEG of 1,0[01]\d scans, the limit is 100"):
+        decode_picture(head + b"".join(scans) + (fill + scans[-1]) * 1000 + end)
+
+
+def test_the_last_number_of_scans_that_is_decoded() -> None:
+    head, scans, end = cut_scans(encode(smooth(), "JPEG", progressive=True))
+    data = head + b"".join(scans) + scans[-1] * (100 - len(scans))
+    assert decode_picture(data + end).pixels_rgb.shape == (48, 64, 3)
+    with pytest.raises(UndecodablePicture, match="101 scans"):
+        decode_picture(data + scans[-1] + end)
+
+
+def test_what_looks_like_scans_in_a_jpegs_notes_or_behind_its_end_is_none() -> None:
+    data = encode(smooth(), "JPEG", comment=b"\xff\xda" * 1000)
+    assert decode_picture(data + b"\xff\xda" * 1000).pixels_rgb.shape == (48, 64, 3)
+
+
 @pytest.mark.parametrize("side", [10_000, 60_000])
 def test_header_bombs_are_refused_before_their_pixels_are_decoded(side: int) -> None:
     with pytest.raises(UndecodablePicture, match="too large"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,13 @@ from glasshouse.pictures.orientation import TURNS, turn_size
 # Named one by one: Pillow would also try formats that run other programs (EPS), that only point to data
 # elsewhere (MCIDAS, HDF5, WMF), or that are told by so little (TGA) that other files pass for them.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
+# Encoders write a JPEG in a dozen scans. Each costs the time of a whole picture and may take a hundred bytes:
+# a file of one megabyte would keep a processor busy for 20 minutes. libtiff stops at the same number.
+MOST_SCANS = 100
+MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")  # less what stands for 255 in a scan, and its restarts
+BARE = (0x01, 0xD8)  # markers without a segment behind them
+SCAN, END = 0xDA, 0xD9
+
 Image.init()  # all readers now, and not in several threads at once later
 
 # EXIF orientation to the operation that makes the picture upright (see orientation.py); 1 is so already.
@@ -93,11 +101,11 @@ def decode_picture(data: bytes) -> Picture:
 
 
 def open_image(data: bytes) -> Image.Image:
-    """Read the header alone, and refuse a picture whose pixels would flood the memory before they are
-    decoded.
+    """Read the header alone, and refuse a picture before it is decoded whose pixels would flood the memory,
+    or keep a processor busy without end.
 
     Raises:
-        UndecodablePicture: no bytes, an unknown format, a damaged header, too many pixels.
+        UndecodablePicture: no bytes, an unknown format, a damaged header, too many pixels or scans.
     """
     if not data:
         raise UndecodablePicture("empty file (0 bytes)")
@@ -107,12 +115,25 @@ def open_image(data: bytes) -> Image.Image:
         raise UndecodablePicture(describe_start(data)) from error
     except Exception as error:  # as above; a bomb of twice the limit raises here already
         raise UndecodablePicture(describe(error, None)) from error
+    if image.format in ("JPEG", "MPO") and (scans := count_scans(data)) > MOST_SCANS:
+        raise UndecodablePicture(f"too slow: a JPEG of {scans:,} scans, the limit is {MOST_SCANS}")
     limit = Image.MAX_IMAGE_PIXELS
     if limit is not None and image.width * image.height > limit:
         raise UndecodablePicture(
             f"too large: {image.width} x {image.height} pixels, the limit is {limit} in all"
         )
     return image
+
+
+def count_scans(data: bytes) -> int:
+    """How often a JPEG file goes over its pixels, up to the end of its first picture."""
+    scans, place = 0, 0
+    while (found := MARKER.search(data, place)) and (marker := found[1][0]) != END:
+        scans += marker == SCAN
+        place = found.end()
+        if marker not in BARE:
+            place += int.from_bytes(data[place : place + 2])  # its length, these two bytes included
+    return scans
 
 
 def describe_start(data: bytes) -> str:
