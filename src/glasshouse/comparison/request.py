@@ -10,6 +10,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from glasshouse.params.aliases import demand_bounded
 from glasshouse.params.faults import show, suggest
 
 FILE_KEYS = ("backbones", "seeds", "set", "parallel")
@@ -101,6 +102,7 @@ def parse_value(text: str) -> Any:
 def _read_file(path: Path, faults: list[str]) -> dict[str, Any]:
     try:
         document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        demand_bounded(document)
     except OSError as error:
         faults.append(f"{path}: cannot be read ({error.strerror}).")
         return {}

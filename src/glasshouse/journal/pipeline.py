@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from glasshouse.journal.digests import Digests
+from glasshouse.params.aliases import demand_bounded
 
 PARAMS = "params.yaml"
 
@@ -64,10 +65,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         # libyaml where it is there, as DVC: a lock of two thousand lines takes 0.2 s in pure Python.
         values = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except YAMLError as error:
-        raise ValueError(f"{path} is no valid YAML: {error}") from error
+        demand_bounded(values)
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8 text (byte {error.start}): save it as such.") from error
+    except (YAMLError, ValueError) as error:
+        raise ValueError(f"{path} is no valid YAML: {error}") from error
     if not isinstance(values, dict):
         raise ValueError(f"{path} must be a block of keys at the top. Got {type(values).__name__} instead.")
     return values

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
+from glasshouse.params.aliases import demand_bounded
 from glasshouse.params.faults import Fault, ParamsError
 
 Location = tuple[str | int, ...]
@@ -53,6 +54,7 @@ def parse_document(text: str, path: Path) -> Document:
     try:
         node = yaml.compose(text)
         values = yaml.load(text)
+        demand_bounded(values)
     except (YAMLError, ValueError, RecursionError) as error:
         raise ParamsError(path, [_syntax(error)]) from error
     if values is None:

@@ -12,6 +12,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from glasshouse.params.aliases import demand_bounded
 from glasshouse.sources.example import SourceError
 from glasshouse.sources.listing import abridge, spell
 from glasshouse.sources.texts import UnreadableText, read_text
@@ -77,6 +78,7 @@ def read_yaml(name: str, text: str) -> Sheet:
     """Ultralytics' data.yaml: names as a list or a mapping of ids, nc, path, train, val, test, kpt_shape."""
     try:
         content: Any = YAML(typ="safe", pure=True).load(text)
+        demand_bounded(content)
     except (YAMLError, ValueError, RecursionError) as error:
         said = " ".join(str(error).split())
         raise SourceError(f"{name}: no sound YAML: {said[:200]}") from error
