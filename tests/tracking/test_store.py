@@ -238,3 +238,28 @@ def test_an_address_that_can_keep_runs_is_left_as_it_is(
         inspect(Store(uri, None))
     assert not any(tmp_path.iterdir())
     assert store_template.read_bytes() == written
+
+
+@pytest.mark.parametrize("password", ["secret", "sec#ret", "sec?ret", "s@ec:ret"])
+def test_a_password_is_told_neither_by_the_address_nor_by_what_mlflow_says_of_it(
+    monkeypatch: pytest.MonkeyPatch, password: str
+) -> None:
+    """Of an answer that breaks off MLflow says: API request to http://ada:secret@house/... failed."""
+    from mlflow.exceptions import MlflowException
+
+    store = Store(f"http://ada:{password}@house:5000/base", None)
+    assert store.shown == "http://house:5000/base"
+    said = f"API request to {store.uri}/api/2.0/mlflow/runs/get failed with exception IncompleteRead(4)"
+    with pytest.raises(StoreAway) as caught, spoken(store):
+        raise MlflowException(said)
+    assert str(caught.value) == (
+        "MLflow at http://house:5000/base broke off: API request to http://house:5000/base/api/2.0/mlflow/"
+        "runs/get failed with exception IncompleteRead(4)."
+    )
+
+
+@pytest.mark.parametrize("password", ["sec#ret", "sec?ret", "sec/ret"])
+def test_an_address_that_cannot_be_read_tells_no_password_either(password: str) -> None:
+    with pytest.raises(StoreAway, match=r"write #, /, \? and @ of a name or password as %23") as caught:
+        knock(Store(f"http://ada:{password}@house:5000", None))
+    assert "ada" not in str(caught.value) and "sec" not in str(caught.value)

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import urlsplit
 
 from glasshouse.journal.digests import Digests
 from glasshouse.journal.git import ask_git
@@ -21,6 +20,7 @@ from glasshouse.journal.state import read_state
 from glasshouse.models.pretrained import WATCHED
 from glasshouse.params.recommended import AUTO
 from glasshouse.promotion.gate import LINE
+from glasshouse.tracking.addresses import conceal
 from glasshouse.tracking.aliases import CHAMPION, Registry, Version
 from glasshouse.tracking.commits import list_keepers
 from glasshouse.tracking.facts import Facts, read_trainings, take_machines
@@ -183,8 +183,7 @@ def find_origin(root: Path) -> str:
     origin = ask_git(root, "remote", "get-url", "origin")
     if not origin:
         return ask_git(root, "rev-parse", "--show-toplevel") or str(root.resolve())
-    parts = urlsplit(origin)
-    return origin.replace(parts.netloc, parts.netloc.split("@")[-1]) if "@" in parts.netloc else origin
+    return conceal(origin)
 
 
 def say_other_machines(facts: Facts, root: Path) -> Iterator[str]:

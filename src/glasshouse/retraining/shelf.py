@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from glasshouse.journal.pipeline import read_yaml
 from glasshouse.models.pretrained import WATCHED
 from glasshouse.retraining.programs import ask, attempt, say_reason
+from glasshouse.tracking.addresses import conceal
 from glasshouse.tracking.commits import name_keepers
 
 KNOCK_SECONDS = 5.0
@@ -38,9 +39,7 @@ class Remote:
     @property
     def shown(self) -> str:
         """Name and address, without a password."""
-        host = urlsplit(self.url).netloc
-        url = self.url.replace(host, host.rpartition("@")[2]) if "@" in host else self.url
-        return f"{self.name} ({url})"
+        return f"{self.name} ({conceal(self.url)})"
 
 
 def find_remote(root: Path) -> Remote | None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from glasshouse.tracking.addresses import conceal
 from glasshouse.tracking.moved import FOLDER, bring_along
 
 if TYPE_CHECKING:
@@ -65,12 +66,7 @@ class Store:
     @property
     def shown(self) -> str:
         """The address without a user's name or password."""
-        parts = urlsplit(self.uri)
-        return (
-            self.uri
-            if "@" not in parts.netloc
-            else self.uri.replace(parts.netloc, parts.netloc.split("@")[-1])
-        )
+        return conceal(self.uri)
 
     @property
     def is_server(self) -> bool:
@@ -149,8 +145,8 @@ def spoken(store: Store) -> Iterator[None]:
 
 
 def _say_reason(error: Exception) -> str:
-    """One sentence of what may be a page."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
+    """One sentence of what may be a page, and may name the address with the password."""
+    lines = conceal(str(error)).strip().splitlines() or [type(error).__name__]
     told = lines[-1] if lines[0].endswith(":") else lines[0]  # what fails in files is listed below
     cause = told.rpartition(CAUSE)[2].removesuffix(")") if CAUSE in told else told
     reason = cause if len(cause) <= SHOWN_REASON else f"{cause[:SHOWN_REASON]}..."
@@ -199,9 +195,14 @@ def knock(store: Store) -> None:
             stream=True,
         ) as answer:
             status = answer.status_code
+    except requests.exceptions.InvalidURL as error:  # which says what it could read of the password
+        raise StoreAway(
+            "MLFLOW_TRACKING_URI is no address that can be read: write #, /, ? and @ of a name or password "
+            "as %23, %2F, %3F and %40."
+        ) from error
     except OSError as error:  # all of requests' own are such
         reason = getattr(error.args[0], "reason", error) if error.args else error
-        raise StoreAway(f"MLflow at {store.shown} does not answer ({reason}).") from error
+        raise StoreAway(f"MLflow at {store.shown} does not answer ({conceal(str(reason))}).") from error
     if status >= 500:
         raise StoreAway(f"MLflow at {store.shown} answers with status {status}.")
 
