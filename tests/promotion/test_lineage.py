@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -205,6 +206,27 @@ def test_a_version_of_an_earlier_release_has_no_machine(make_facts: Any) -> None
     del tags["glasshouse.counts"]
     with pytest.raises(FactsMissing, match=r"v lacks the tags counts:"):
         Facts.from_tags(tags, "v")
+
+
+@pytest.mark.parametrize("commit", ["HEAD; touch evil", "--output=evil", "$(touch evil)", "a" * 39, "A" * 40])
+def test_a_tag_that_names_no_commit_is_refused(make_facts: Any, commit: str) -> None:
+    """Whoever may write to the server may write a command where a commit is to be checked out."""
+    tags = make_facts().as_tags() | {"glasshouse.commit": commit}
+    with pytest.raises(FactsMissing, match=r"^v names no commit by its tag glasshouse\.commit"):
+        Facts.from_tags(tags, "v")
+
+
+def test_what_tags_say_of_machines_never_becomes_a_command(make_facts: Any, tmp_path: Path) -> None:
+    machine = Machine("Loom", 2).as_values()
+    machines = {
+        "head; touch evil;": {**machine, "threads": "1; touch evil;"},
+        "fine_tune": {**machine, "threads": "$(touch evil)"},
+    }
+    lines = list_repros(make_facts(machines=machines))
+    assert len(lines) == 2
+    for line in lines:
+        subprocess.run(["sh", "-c", f"dvc() {{ :; }}; {line}"], cwd=tmp_path, check=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_training_that_failed_last_says_nothing_of_the_outputs(house: Any) -> None:

@@ -174,8 +174,17 @@ def list_repros(facts: Facts) -> list[str]:
     if not threads:
         return ["dvc repro"]
     *earlier, last = threads.items()
-    stages = [f"{THREADS}={number} dvc repro {stage}" for stage, number in earlier if number != last[1]]
-    return [*stages, f"{THREADS}={last[1]} dvc repro"]
+    stages = [
+        f"{_ask_threads(number)} dvc repro {shlex.quote(stage)}"
+        for stage, number in earlier
+        if number != last[1]
+    ]
+    return [*stages, f"{_ask_threads(last[1])} dvc repro"]
+
+
+def _ask_threads(number: int) -> str:
+    """Quoted: it comes from a tag, in which somebody may have written a command of their own."""
+    return f"{THREADS}={shlex.quote(str(number))}"
 
 
 def find_origin(root: Path) -> str:

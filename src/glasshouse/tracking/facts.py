@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import hashlib
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ SPLIT_TABLE = "data/split.parquet"
 CLEAN, MISSING, AGREES = "clean", "missing", "agrees"
 MAIN_SCORES = ("mAP_50_95", "accuracy")  # one of them stands in agreement.json
 TRAININGS = ("train_head", "fine_tune")
+COMMIT = re.compile("|[0-9a-f]{40}|[0-9a-f]{64}")  # of git: none, by SHA-1, by SHA-256
 LATER = ("machines",)  # facts that versions of earlier releases lack
 KEY_DIGITS = (
     16  # hex digits of a picture's SHA-256: two of a million pictures share 64 bits once in 10^7 sets
@@ -86,7 +88,10 @@ class Facts:
 
     @classmethod
     def from_tags(cls, tags: Mapping[str, str], whose: str) -> Facts:
-        """Read back; raises FactsMissing naming the version and what it lacks."""
+        """Read back; raises FactsMissing naming the version and what it lacks, or says wrongly.
+
+        Whoever may write to the MLflow server writes these tags: what git is asked about must be a commit.
+        """
         told = [each for each in fields(cls) if f"{PREFIX}{each.name}" in tags]
         missing = [each.name for each in fields(cls) if each not in told and each.name not in LATER]
         if missing:
@@ -99,6 +104,11 @@ class Facts:
             each.name: texts[each.name] if each.type == "str" else json.loads(texts[each.name])
             for each in told
         }
+        if not COMMIT.fullmatch(values["commit"]):
+            raise FactsMissing(
+                f"{whose} names no commit by its tag {PREFIX}commit ({values['commit'][:80]!r}): it was not "
+                "written by Glasshouse. Do not use what it says."
+            )
         return cls(**{**values, "classes": tuple(values["classes"])})
 
 
