@@ -96,6 +96,15 @@ def test_names_that_are_no_text_are_told_and_lose_no_line(
     assert ignored.startswith(IGNORED) and "pipe.jpg" in ignored and "caf" not in ignored
 
 
+def test_names_are_told_in_one_line(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In the log of a workflow a line that begins with two colons is a command."""
+    (project / "data/rose/a\n::error::b.jpg").symlink_to("c\n::stop-commands::d\x1b[2J")
+    assert main(["unreadable"]) == 0
+    said = capsys.readouterr().err
+    assert r"rose/a\n::error::b.jpg (a link to c\n::stop-commands::d\x1b[2J, which leads nowhere)" in said
+    assert len(said.splitlines()) == 1
+
+
 def test_a_path_that_leads_out_by_dots_is_outside(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     outside = project.parent / f"pictures of {project.name}"
     outside.mkdir()

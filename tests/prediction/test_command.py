@@ -68,6 +68,14 @@ def test_pictures_tables_and_what_could_not_be_read(
     assert Image.open(drawn["b/1.jpg"]).size == (100, 100)
 
 
+def test_names_are_told_in_one_line(
+    folder: Path, box_network: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("in/a\x1b[2J\nb.jpg").write_bytes(b"words")
+    assert main(["predict", "in", "--model", str(box_network)]) == 0
+    assert r"not read: in/a\x1b[2J\nb.jpg: not a picture" in capsys.readouterr().err
+
+
 def test_pycocotools_reads_the_coco_files(folder: Path, box_network: Path) -> None:
     from pycocotools.coco import COCO
 

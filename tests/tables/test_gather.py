@@ -214,6 +214,15 @@ def test_a_size_that_cannot_be_right_sets_the_picture_aside_with_its_objects(tmp
     assert tables.faults["kind"].tolist() == ["picture_set_aside"]
 
 
+def test_classes_and_pictures_are_named_in_one_line_each(tmp_path: Path) -> None:
+    """exports/labels.txt has a class a line: one of two lines would shift those behind it."""
+    with pytest.raises(SourceError, match=r"^The class 'rose\\ndaisy' holds a line end"):
+        write_raw(Listed([], ("rose\ndaisy", "tulip")), tmp_path / "raw")
+    with pytest.raises(SourceError, match=r"^The picture 'a\\x1b\.jpg' holds a line end or another control"):
+        write_raw(Listed([Example("a\x1b.jpg", encode())]), tmp_path / "raw")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_source_without_one_good_picture_says_why(tmp_path: Path) -> None:
     outside = ObjectLabel("rose", (500, 0, 510, 9), origin="a.xml, object 1")
     with pytest.raises(

@@ -72,7 +72,9 @@ def _tell(outcome: Outcome, others: int, out: Path) -> None:
 
 
 def _name_some(what: str, listed: list[tuple[str, str]], where: str) -> None:
+    from glasshouse.sources.listing import show_name
+
     for name, reason in listed[:SHOWN]:
-        print(f"{what}: {name}: {reason}", file=sys.stderr)
+        print(f"{what}: {show_name(name)}: {reason}", file=sys.stderr)
     if len(listed) > SHOWN:
         print(f"{what}: {len(listed) - SHOWN} more{where}", file=sys.stderr)

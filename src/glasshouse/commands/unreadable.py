@@ -15,7 +15,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
-from glasshouse.sources.listing import abridge
+from glasshouse.sources.listing import abridge, show_name
 
 IGNORED = Path(".dvcignore")
 BEGIN = "# Files of dataset.path that cannot be read; `glasshouse unreadable` keeps these lines."
@@ -60,7 +60,7 @@ def is_text(path: Path) -> bool:
 
 def _shorten(path: Path, root: Path) -> str:
     name = (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
-    return name.encode(errors="backslashreplace").decode()
+    return show_name(name.encode(errors="backslashreplace").decode())
 
 
 def find_unreadable(place: Path) -> Iterator[tuple[Path, str]]:
@@ -90,7 +90,7 @@ def explain_unreadable(path: Path) -> str | None:
     if not is_text(Path(path.name)):
         return "its name is not UTF-8: rename it"
     if path.is_symlink() and not path.exists():
-        return f"a link to {os.readlink(path)}, which leads nowhere"
+        return f"a link to {show_name(os.readlink(path))}, which leads nowhere"
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return "no regular file"

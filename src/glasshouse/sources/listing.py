@@ -12,6 +12,9 @@ from glasshouse.sources.example import SourceError
 
 # Files that desktops leave behind; names that begin with a dot are passed over as well.
 JUNK = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "icon\r", "@eadir"})
+# What ends a line, or steers a terminal: in a list of names one would pass for several, and in the log of a
+# workflow a line that begins with `::` is a command. A tab does neither.
+CONTROL = re.compile("[\x00-\x08\n-\x1f\x7f\x85\u2028\u2029]")
 PICTURE_SUFFIXES = frozenset(
     f".{suffix}"
     for suffix in (
@@ -28,7 +31,8 @@ def list_files(folder: Path) -> list[tuple[str, Path]]:
     The folder itself may be a link, and so may files.
 
     Raises:
-        SourceError: a link to a folder is below it, or two names that differ in Unicode form alone.
+        SourceError: a link to a folder is below it, a name with control characters, or two names that differ
+            in Unicode form alone.
     """
     found: dict[str, Path] = {}
     for place, inner, files in os.walk(folder, onerror=raise_unreadable):
@@ -39,6 +43,7 @@ def list_files(folder: Path) -> list[tuple[str, Path]]:
             if not is_junk(name):
                 file = Path(place, name)
                 spelled = spell(file.relative_to(folder).as_posix())
+                refuse_control(spelled, "dataset.path: the name")
                 if spelled in found:
                     refuse_twins(spelled)
                 found[spelled] = file
@@ -53,6 +58,17 @@ def refuse_link(folder: Path) -> None:
             f"dataset.path: {folder} is a link to a folder, and DVC would not notice what changes there: put "
             "the folder itself in its place. (A link to a file, or dataset.path itself as a link, is fine.)"
         )
+
+
+def refuse_control(name: str, what: str) -> None:
+    """Raise SourceError, which calls the name `what`, where it holds a control character."""
+    if CONTROL.search(name):
+        raise SourceError(f"{what} {name!r} holds a line end or another control character: rename it.")
+
+
+def show_name(name: str) -> str:
+    """A name that nobody has refused yet, as it may be printed: a line end as `\\n`, escape as `\\x1b`."""
+    return CONTROL.sub(lambda found: repr(found[0])[1:-1], name)
 
 
 def refuse_twins(name: str) -> NoReturn:

@@ -23,7 +23,7 @@ from typing import IO, Any, cast
 from tqdm import tqdm
 
 from glasshouse.sources.example import SourceError
-from glasshouse.sources.listing import spell
+from glasshouse.sources.listing import CONTROL, spell
 
 # Limits that no honest data set meets. ImageNet: 1.4 million files, 155 GB. Pictures are compressed already
 # (ratio 1 to 1.1), XML and JSON shrink 10 to 20 times, drawn masks and empty arrays up to 200 times; a bomb
@@ -117,7 +117,8 @@ class Target:
         if path.is_absolute() or ".." in path.parts or "\\" in name or DRIVE.match(name):
             raise self.fault("has a path that may leave the folder (.., absolute, drive or backslash)", name)
         if spelled_badly(name):
-            raise self.fault("has a name that is not UTF-8, or holds a zero; rename it", name)
+            reason = "has a name that is not UTF-8, or holds a zero or another control character; rename it"
+            raise self.fault(reason, name)
         spelled = spell(path.as_posix())
         if spelled in self.names:
             raise self.fault("comes twice", name)
@@ -172,8 +173,9 @@ class Target:
 
 
 def spelled_badly(name: str) -> bool:
-    """Whether a name cannot be written in UTF-8, or holds the character that ends names in C."""
-    return "\0" in name or any("\ud800" <= character <= "\udfff" for character in name)
+    """Whether a name cannot be written in UTF-8, or holds a control character: a zero ends it in C."""
+    surrogate = any("\ud800" <= character <= "\udfff" for character in name)
+    return surrogate or CONTROL.search(name) is not None
 
 
 def _unpack_zip(archive: Path, target: Target) -> None:

@@ -15,6 +15,7 @@ from glasshouse.pictures.decode import UndecodablePicture, decode_picture
 from glasshouse.pictures.fingerprint import take_fingerprint
 from glasshouse.pictures.threads import map_in_order
 from glasshouse.sources.example import Example, LabelFault, Source, SourceError
+from glasshouse.sources.listing import refuse_control
 from glasshouse.tables.folders import replace_folder
 from glasshouse.tables.oddities import find_oddities
 from glasshouse.tables.raw import TABLES
@@ -52,13 +53,15 @@ def write_raw(source: Source, folder: Path) -> None:
     appears when all of it is written.
 
     Raises:
-        SourceError: a label is none of the source's categories, two pictures have one name, or all are
-            quarantined.
+        SourceError: a label is none of the source's categories, two pictures have one name, all are
+            quarantined, or a name holds a control character.
         OSError: the disk is full; what stood before is still there.
     """
     names = source.categories
     if len(set(names)) != len(names):
         raise SourceError(f"The data source names a category twice: {', '.join(names)}.")
+    for name in names:
+        refuse_control(name, "The class")
     with replace_folder(folder) as place, ExitStack() as files:
         tables = {table: files.enter_context(TableWriter(table, place)) for table in TABLES}
         shards = files.enter_context(ShardWriter(place))
@@ -127,6 +130,7 @@ class Collector:
         self.tell_faults()
         if example.file_name in self.names:
             raise SourceError(f"{example.file_name}: the data source gives this name to two pictures.")
+        refuse_control(example.file_name, "The picture")
         self.names.add(example.file_name)
         reason = seen if isinstance(seen, str) else self.find_objection(example, seen.settled)
         for fault in () if isinstance(seen, str) else (*seen.oddities, *seen.settled.faults):

@@ -101,6 +101,13 @@ def test_names_that_are_not_utf8_are_refused(here: Path) -> None:
     assert "udce9" in refuse(here / "set.tar", "not UTF-8")
 
 
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+@pytest.mark.parametrize("name", ["a\n::error::b.jpg", "a\x1b[2J.jpg", "a\u2028b.jpg"])
+def test_names_that_end_a_line_or_steer_a_terminal_are_refused(here: Path, kind: str, name: str) -> None:
+    message = refuse(pack(here / f"set.{kind}", {f"a/{name}": b"x"}), "another control character")
+    assert message.isprintable()
+
+
 def test_names_that_hold_a_zero_are_refused(here: Path) -> None:
     """Python would end the name there, others would not."""
     archive = pack(here / "set.zip", {"set/a.jpg_evil": b"x"})
