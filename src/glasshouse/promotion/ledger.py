@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from glasshouse.promotion.markdown import escape
+
 LEDGER = Path("reports/ledger.md")
 COLUMNS = (
     "when (UTC)",
@@ -62,7 +64,7 @@ class Entry:
     def line(self) -> str:
         """Its row of the table, without an end of line."""
         cells = (self.when, *self.cells, self.key)
-        return f"| {' | '.join(_escape(cell) for cell in cells)} |"
+        return f"| {' | '.join(escape(cell) or '-' for cell in cells)} |"
 
 
 def read_ledger(root: Path) -> str:
@@ -122,8 +124,3 @@ def rewritten(root: Path, text: str) -> Iterator[None]:
         fresh.unlink(missing_ok=True)
         raise
     fresh.replace(path)
-
-
-def _escape(cell: str) -> str:
-    """Text that cannot break the table."""
-    return " ".join(cell.split()).replace("|", "\\|") or "-"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from glasshouse.promotion.markdown import escape
+
 UNKNOWN = "-"
 
 
@@ -30,8 +32,4 @@ def say_interval(value: float | None, low: float | None, high: float | None) -> 
 
 
 def _write_row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(_escape(cell) for cell in cells)} |"
-
-
-def _escape(cell: str) -> str:
-    return " ".join(cell.split()).replace("|", "\\|").replace("<", "&lt;") or " "
+    return f"| {' | '.join(escape(cell) or ' ' for cell in cells)} |"

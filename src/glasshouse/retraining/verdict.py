@@ -13,6 +13,7 @@ from glasshouse.params import read_params
 from glasshouse.promotion.decision import choose_metric
 from glasshouse.promotion.gate import GAIN, TAG, TAKEN_BACK, promote
 from glasshouse.promotion.ledger import read_ledger
+from glasshouse.promotion.markdown import escape
 from glasshouse.tracking.aliases import CHAMPION, Registry, RegistryFault, Version
 from glasshouse.tracking.outcome import NETWORK
 from glasshouse.tracking.store import Store, spoken
@@ -29,7 +30,7 @@ class Verdict:
         number: of the version that was judged; that of the champion where the network is the champion's own.
         is_champion: whether that version is the champion now.
         outcome: `promoted: better`, `refused: worse` and the like.
-        why: sentences; notes: what was left out of the comparison.
+        why: sentences as Markdown, what was left out of the comparison included.
         metric: what was compared; gain: its figures on common pictures (GAIN), empty without a champion.
         against: number of the champion that it was held against, "" without one.
         before: that champion's scores by its own report, flat names as in MLflow.
@@ -85,7 +86,8 @@ def take_verdict(root: Path, store: Store) -> Verdict:
         number=version.number,
         is_champion=decision.promoted or decision.challenger == decision.champion,
         outcome=tags.get("outcome") or f"{decision.verdict}: {decision.outcome}",
-        why=read_why(line) or "; ".join([*(each.sentence for each in decision.reasons), *decision.notes]),
+        why=read_why(line)
+        or escape("; ".join([*(each.sentence for each in decision.reasons), *decision.notes])),
         metric=metric,
         against=tags.get("against", ""),
         gain={key: float(tags[key]) for key in GAIN if key in tags},
