@@ -32,6 +32,7 @@ MAX_FILES = 5_000_000
 MAX_BYTES = 1 << 40
 MAX_RATIO = 200
 RATIO_FLOOR_BYTES = 256 << 20
+MAX_HEADER_BYTES = 16 << 20  # of a member of a tar archive: its path, its owner, what macOS notes of it
 BLOCK_BYTES = 1 << 20
 
 STARTS: tuple[tuple[bytes, str], ...] = (
@@ -50,7 +51,10 @@ DECOMPRESS: dict[str, Callable[[IO[bytes]], Any]] = {
     "xz": lzma.LZMAFile,
     "tar": lambda stream: stream,
 }
-DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile)
+DAMAGE = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile),
+    RecursionError,  # tarfile, of a thousand headers for one member
+)
 BAD_NAME = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
 MADE_ON_WINDOWS = 0  # zip's number for DOS and Windows, where a backslash is no part of a name
 DRIVE = re.compile("[A-Za-z]:")
@@ -210,7 +214,12 @@ def _read_name(info: zipfile.ZipInfo) -> str:
 
 
 class _Bounded:
-    """Decompressed bytes of a tar archive, no more of them than may come out, and the last block seen."""
+    """Decompressed bytes of a tar archive, no more of them than may come out, and the last block seen.
+
+    `header_bytes` counts those of a header, which tarfile takes into memory; None while a file is read.
+    """
+
+    header_bytes: int | None = None
 
     def __init__(self, stream: IO[bytes], target: Target) -> None:
         # Headers and padding come on top of the files: a kilobyte or two each.
@@ -222,6 +231,12 @@ class _Bounded:
         self.count += len(block)
         if self.count > self.limit:
             raise self.target.fault(f"unpacks to more than {self.limit:,} bytes: it looks like a bomb")
+        if self.header_bytes is not None:
+            self.header_bytes += len(block)
+            if self.header_bytes > MAX_HEADER_BYTES:
+                raise self.target.fault(
+                    f"has a header of more than {MAX_HEADER_BYTES:,} bytes: it looks like a bomb"
+                )
         self.tail = (self.tail + block)[-tarfile.BLOCKSIZE :]
         return block
 
@@ -231,14 +246,25 @@ def _unpack_tar(archive: Path, kind: str, target: Target) -> None:
     with archive.open("rb") as packed, DECOMPRESS[kind](packed) as stream:
         bounded = _Bounded(stream, target)
         with tarfile.open(fileobj=cast(IO[bytes], bounded), mode="r|") as source:
-            members = iter(source.next, None)
+            members = _list_members(source, bounded)
             for info in tqdm(members, "unpacking", unit=" files", file=sys.stderr, disable=None):
                 _unpack_tar_member(source, info, target)
-                source.members.clear()  # type: ignore[attr-defined]  # tarfile would keep a kilobyte of each
         while bounded.read(BLOCK_BYTES):
             pass
         if bounded.tail.strip(b"\0"):
             raise target.fault("is cut off: the mark at its end is missing; fetch it again")
+
+
+def _list_members(source: tarfile.TarFile, bounded: _Bounded) -> Iterator[tarfile.TarInfo]:
+    """The members of a tar archive one by one; each is unpacked before the next one's header is read."""
+    while True:
+        bounded.header_bytes = 0
+        info = source.next()
+        bounded.header_bytes = None
+        if info is None:
+            return
+        yield info
+        source.members.clear()  # type: ignore[attr-defined]  # tarfile would keep a kilobyte of each
 
 
 def _unpack_tar_member(source: tarfile.TarFile, info: tarfile.TarInfo, target: Target) -> None:

@@ -208,6 +208,31 @@ def test_a_tar_that_hides_its_size_in_headers_is_refused(here: Path, monkeypatch
     refuse(here / "set.tar.gz", "looks like a bomb")
 
 
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_that_fills_the_memory_is_refused(here: Path, kind: bytes) -> None:
+    """64 MiB within the limit of all that may come out, which grows with the archive."""
+    info = tarfile.TarInfo("header")
+    info.type, info.size = kind, 64 << 20
+    member = tarfile.TarInfo("set/a.jpg").tobuf(tarfile.USTAR_FORMAT)
+    with gzip.open(here / "set.tar.gz", "wb") as stream:
+        stream.write(member + info.tobuf(tarfile.USTAR_FORMAT) + bytes(64 << 20) + member + bytes(1024))
+    refuse(here / "set.tar.gz", "has a header of more than 16,777,216 bytes")
+
+
+def test_a_thousand_headers_of_one_member_are_refused(here: Path) -> None:
+    info = tarfile.TarInfo("header")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 2
+    header = info.tobuf(tarfile.USTAR_FORMAT) + b"a\0" + bytes(510)
+    member = tarfile.TarInfo("set/a.jpg").tobuf(tarfile.USTAR_FORMAT)
+    (here / "set.tar").write_bytes(header * 2000 + member + bytes(1024))
+    refuse(here / "set.tar", "is damaged")
+
+
+def test_a_file_larger_than_any_header_comes_out(here: Path) -> None:
+    archive = pack(here / "set.tar", {"set/a.bin": bytes(17 << 20), "set/b.bin": bytes(17 << 20)})
+    assert len(read_tree(open_archive(archive, "none", "none"))) == 2
+
+
 @pytest.mark.parametrize("kind", ["zip", "tar"])
 def test_too_many_files_are_refused(here: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     monkeypatch.setattr(unpacking, "MAX_FILES", 3)
