@@ -15,6 +15,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from glasshouse.readers.npy import ArrayPictures, read
+from glasshouse.sources import unpacking
 from glasshouse.sources.example import SourceError
 from glasshouse.sources.groups import apply_groups
 from glasshouse.sources.npy import shapes
@@ -206,6 +207,40 @@ def test_critical(
 def test_files_that_are_no_arrays(tmp_path: Path, name: str, data: bytes, message: str) -> None:
     (save(tmp_path, y=LABELS) / name).write_bytes(data)
     with pytest.raises(SourceError, match=message):
+        read(tmp_path, ())
+
+
+@pytest.mark.parametrize("bomb", ["x", "y"])
+def test_an_archive_that_would_fill_the_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bomb: str
+) -> None:
+    """One picture, or the labels, of a gigabyte come out of a megabyte; here a thousandth of that."""
+    monkeypatch.setattr(unpacking, "RATIO_FLOOR_BYTES", 1 << 20)
+    content = {
+        "x": np.zeros((2, 1000, 1000) if bomb == "x" else (2, 8, 8), np.uint8),
+        "y": np.zeros(300_000 if bomb == "y" else 2, np.int64),
+    }
+    np.savez_compressed(tmp_path / "set.npz", **content)
+    with pytest.raises(SourceError, match=rf"set.npz: member '{bomb}.npy' brings .* looks like a bomb"):
+        read(tmp_path, ())
+
+
+@pytest.mark.parametrize(
+    ("shape", "sides"),
+    [
+        ((2, 10_000, 9_000, 3), "9000 x 10000"),
+        ((2, 10_000, 9_000), "9000 x 10000"),
+        ((2, 10**8), "10000 x 10000"),
+    ],
+)
+def test_pictures_that_are_too_large_are_refused_before_one_is_read(
+    tmp_path: Path, shape: tuple[int, ...], sides: str
+) -> None:
+    save(tmp_path, y=np.array([0, 1]))
+    with (tmp_path / "X.npy").open("wb") as stream:
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(stream, header)
+    with pytest.raises(SourceError, match=f"X.npy .* pictures of {sides} pixels are too large"):
         read(tmp_path, ())
 
 

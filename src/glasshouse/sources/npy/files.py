@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from glasshouse.sources.example import SourceError
 from glasshouse.sources.listing import abridge, list_files
 from glasshouse.sources.split_names import SPLIT_NAMES
+from glasshouse.sources.unpacking import Target
 
 PICTURE_NAMES = ("x", "images", "pictures", "data")
 LABEL_NAMES = ("y", "labels", "targets")
@@ -143,12 +144,20 @@ def list_arrays(folder: Path) -> list[StoredArray]:
         try:
             members = [""]
             if suffix == ".npz":
-                with zipfile.ZipFile(path) as archive:
-                    members = sorted(archive.namelist())
+                members = list_members(path, name)
             found += [open_array(path, name, member) for member in members]
         except (OSError, zipfile.BadZipFile) as error:
             raise SourceError(f"{name} cannot be read: {error}.") from error
     return found
+
+
+def list_members(path: Path, name: str) -> list[str]:
+    """The files in an archive; raises SourceError where more would come out than of any other archive."""
+    target = Target(name, path.stat().st_size)
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            target.demand_room(info.file_size, info.filename)
+        return sorted(archive.namelist())
 
 
 def open_array(path: Path, name: str, member: str) -> StoredArray:

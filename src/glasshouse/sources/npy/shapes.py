@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from glasshouse.sources.example import SourceError
 from glasshouse.sources.npy.files import StoredArray
@@ -76,7 +77,7 @@ def shape_pictures(array: StoredArray, labels: int) -> Pictures:
     """How so many pictures lie in an array.
 
     Raises:
-        SourceError: in no way that is known, or their number is another.
+        SourceError: in no way that is known, they are too large, or their number is another.
     """
     shape = array.shape
     if 0 in shape:
@@ -84,10 +85,13 @@ def shape_pictures(array: StoredArray, labels: int) -> Pictures:
     if len(shape) == 2:
         axis = 0 if shape[0] == labels != shape[1] else 1
         demand_number(array, shape[axis], labels)
-        return Pictures(array, axis, square(array, shape[1 - axis]))
+        inner = square(array, shape[1 - axis])
+        demand_decodable(array, inner)
+        return Pictures(array, axis, inner)
     if len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3, 4)):
         demand_number(array, shape[0], labels)
         inner = shape[1:3] if len(shape) == 3 or shape[3] == 1 else shape[1:]
+        demand_decodable(array, inner)
         return Pictures(array, 0, inner)
     raise SourceError(f"{array.name} has the shape {shape}; expected {WANTED}. Transpose it before saving.")
 
@@ -98,6 +102,17 @@ def demand_number(array: StoredArray, pictures: int, labels: int) -> None:
         raise SourceError(
             f"{array.name} has the shape {array.shape}, which is {pictures} pictures, and there are {labels} "
             f"labels; expected {WANTED}, and one label for each of the N."
+        )
+
+
+def demand_decodable(array: StoredArray, picture_shape: tuple[int, ...]) -> None:
+    """Demand pictures that will be decoded: one of the others alone may fill the memory."""
+    height, width, *_ = picture_shape
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and height * width > limit:
+        raise SourceError(
+            f"{array.name} has the shape {array.shape}: pictures of {width} x {height} pixels are too large, "
+            f"the limit is {limit:,} in all. Save smaller ones."
         )
 
 
