@@ -179,9 +179,10 @@ def test_a_damaged_litert_file_or_saved_model_is_told(tmp_path: Path) -> None:
             glasshouse.load(litert)
         assert is_expected(caught.value)
     recipe = saved / SAVED_MODEL_FILE
-    recipe.write_text(recipe.read_text()[:20])
-    with pytest.raises(UnknownRecipe, match=r"what .*saved_model says of its pictures is damaged"):
-        glasshouse.load(saved)
+    for damaged in (recipe.read_text()[:20], "[" * 100_000):
+        recipe.write_text(damaged)
+        with pytest.raises(UnknownRecipe, match=r"what .*saved_model says of its pictures is damaged"):
+            glasshouse.load(saved)
     graph = saved / "saved_model.pb"
     graph.write_bytes(graph.read_bytes()[:100])
     with pytest.raises(ValueError, match=r"saved_model cannot be run by TensorFlow: .") as caught:

@@ -8,6 +8,9 @@ from typing import Any, Self
 
 KEY = "glasshouse"  # name of the entry that holds it in an exported file
 VERSION = 1
+MOST_PX = 4096  # of a side, as params.yaml: what a file asks for is made of every picture
+CHOICES = {"task": ("detect", "localize", "classify"), "resize": ("letterbox", "crop", "stretch")}
+RANGES = {"height_px": (1, MOST_PX), "width_px": (1, MOST_PX), "pad_value": (0, 255)}
 
 
 class UnknownRecipe(ValueError):
@@ -42,7 +45,8 @@ class Recipe:
         """The recipe that `spell` wrote.
 
         Raises:
-            UnknownRecipe: no text, or not that of a recipe; the message names `where`.
+            UnknownRecipe: no text, not that of a recipe, or one of values that cannot be; the message names
+                `where`.
         """
         if text is None:
             raise UnknownRecipe(
@@ -56,4 +60,19 @@ class Recipe:
                 f"{where} was exported by another version of Glasshouse (its recipe: {text[:200]}): use that "
                 "version, or export it again with this one: `dvc repro export`."
             )
+        for name, value in content.items():
+            if not _is_possible(name, value):
+                raise UnknownRecipe(
+                    f"{where} says of its pictures that {name} is {str(value)[:80]!r}, which cannot be: the "
+                    "file was damaged or changed. Export the network again: `dvc repro export`."
+                )
         return cls(**{**content, "labels": tuple(content["labels"])})
+
+
+def _is_possible(name: str, value: Any) -> bool:
+    if name in CHOICES:
+        return value in CHOICES[name]
+    if name in RANGES:
+        low, high = RANGES[name]
+        return type(value) is int and low <= value <= high
+    return isinstance(value, list) and bool(value) and all(isinstance(each, str) for each in value)

@@ -42,7 +42,7 @@ def open_network(path: Path, threads: int = 0) -> tuple[Run, Recipe]:
     run, text = open_onnx(file, threads) if file.suffix == ".onnx" else open_stamped(file)
     try:
         return run, Recipe.read(text, file)
-    except JSONDecodeError as error:
+    except (JSONDecodeError, RecursionError) as error:
         raise UnknownRecipe(
             f"what {file} says of its pictures is damaged ({error}). Export the network again: "
             "`dvc repro export`."
