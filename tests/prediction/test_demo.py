@@ -175,6 +175,47 @@ def test_odd_requests_are_answered_in_a_sentence(
     assert request_line[:4] != "HEAD" or answer.endswith(b"\r\n\r\n")
 
 
+def begin_upload(server: DemoServer, length: int) -> socket.socket:
+    """A connection on which a picture of so many bytes is on its way."""
+    sender = socket.create_connection(("127.0.0.1", server.server_port), timeout=20)
+    head = (
+        f"POST /predict HTTP/1.1\r\nHost: 127.0.0.1:{server.server_port}\r\nContent-Length: {length}\r\n\r\n"
+    )
+    sender.sendall(head.encode())
+    return sender
+
+
+def test_who_sends_byte_by_byte_loses_its_place(
+    served: DemoServer, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No silence is ever so long that it ends the connection."""
+    monkeypatch.setattr(demo, "REQUEST_S", 0.5)
+    for start in (b"", b"GET / HTTP/1.1\r\nHost: "):
+        sender = begin_upload(served, 10**6) if not start else None
+        sender = sender or socket.create_connection(("127.0.0.1", served.server_port), timeout=20)
+        with sender, pytest.raises(ConnectionError):
+            begun = time.monotonic()
+            sender.sendall(start)
+            while time.monotonic() < begun + 10:
+                sender.sendall(b"a")
+                time.sleep(0.05)
+    assert ask("GET", "/")[0] == 200
+
+
+def test_pictures_on_their_way_fill_no_memory(served: DemoServer, ask: Ask, jpeg: bytes) -> None:
+    """Each holds up to 20 MB, and a process takes a thousand connections."""
+    waiting = [begin_upload(served, len(jpeg)) for _ in range(demo.SENDERS + 4)]
+    time.sleep(0.3)
+    busy = [thread for thread in threading.enumerate() if "process_request_thread" in thread.name]
+    for sender in waiting:
+        sender.sendall(jpeg)
+    answers = [sender.makefile("rb").readline() for sender in waiting]
+    for sender in waiting:
+        sender.close()
+    assert len(busy) == demo.SENDERS
+    assert answers == [b"HTTP/1.0 200 OK\r\n"] * len(waiting)
+
+
 def test_a_sender_that_breaks_off_hinders_nobody(served: DemoServer, ask: Ask, jpeg: bytes) -> None:
     with socket.create_connection(("127.0.0.1", served.server_port)) as line:
         line.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nhalf")

@@ -7,6 +7,7 @@ import socket
 import threading
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -30,7 +31,9 @@ CHUNK_BYTES = 1 << 16
 LEAST_SCORE = 0.05  # the page's slider starts here
 LENGTH_DIGITS = 15  # of a Content-Length; Python refuses to read thousands of them
 AT_ONCE = 2  # pictures decoded, of hundreds of MB each at worst; further ones wait
-TIMEOUT_S = 30.0
+SENDERS = 16  # at once, each with a picture in memory; further ones wait
+TIMEOUT_S = 30.0  # of silence
+REQUEST_S = 180.0  # until a request is whole: who sends byte by byte would keep its place for days
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 HEADERS = {
     "Cache-Control": "no-store",
@@ -61,6 +64,7 @@ class DemoServer(ThreadingHTTPServer):
         super().__init__((host, port), Handler)
         self.host, self.predictors = host, list(predictors)
         self.turn = threading.BoundedSemaphore(AT_ONCE)
+        self.places = threading.Semaphore(SENDERS)
         self.page = PAGE.read_bytes()
 
     @property
@@ -68,6 +72,18 @@ class DemoServer(ThreadingHTTPServer):
         """For the browser; an IPv6 host stands in brackets."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.server_port}/"
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """A thread for the connection, as soon as there is a place."""
+        self.places.acquire()
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """The connection, to its end."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.places.release()
 
     def describe(self) -> dict[str, Any]:
         """What the page has to know."""
@@ -84,6 +100,22 @@ class Handler(BaseHTTPRequestHandler):
     server: DemoServer
     timeout = TIMEOUT_S
     server_version, sys_version = "glasshouse", ""
+
+    def setup(self) -> None:
+        """Give the request its time."""
+        super().setup()
+        self.deadline = threading.Timer(REQUEST_S, self._break_off)
+        self.deadline.daemon = True
+        self.deadline.start()
+
+    def finish(self) -> None:
+        """The connection is at its end, in time or not."""
+        self.deadline.cancel()
+        super().finish()
+
+    def _break_off(self) -> None:
+        with suppress(OSError):  # whoever asked is gone
+            self.connection.shutdown(socket.SHUT_RDWR)
 
     def do_GET(self) -> None:
         """The page, and what it shows."""
@@ -191,6 +223,7 @@ class Handler(BaseHTTPRequestHandler):
         data = self.rfile.read(int(length))
         if len(data) != int(length):
             raise ConnectionError("the sender stopped")
+        self.deadline.cancel()  # whoever waits for a turn has sent all
         return data
 
     def _drain(self, length: int) -> None:
