@@ -139,7 +139,7 @@ def test_what_cannot_be_a_picture_is_named(predictor: Predictor, picture: Any, s
         predictor.predict(picture)
 
 
-@pytest.mark.parametrize("score", [float("nan"), -1, 2, None, "0.5"])
+@pytest.mark.parametrize("score", [float("nan"), -1, 2, None, "0.5", 10**400])
 def test_a_score_beyond_0_to_1_is_refused(predictor: Predictor, score: Any) -> None:
     with pytest.raises(ValueError, match=r"^score must be from 0 to 1. Got"):
         predictor.predict(fill(8, 8), score=score)

@@ -118,6 +118,7 @@ def test_arrays_give_the_outputs_of_the_network(post: Post) -> None:
         ({"pictures": []}, "exactly one of the input fields"),
         ({"inputs": np.zeros((1, 8, 8, 3)).tolist()}, "prepared pixels of 32 x 32. Got 8 x 8"),
         ({"inputs": np.full((1, 32, 32, 3), 300).tolist()}, "Levels must be from 0 to 255"),
+        ({"inputs": [[[[10**400, 0, 0]]]]}, "Levels must be from 0 to 255"),
         ({"inputs": [[1, 2], [3]]}, "Send numbers"),
         ({"inputs": ["AAAA"] * 65}, "1 to 64 pictures. Got 65"),
         ({"inputs": ["AAAA"], "params": {"score": 7}}, "params.score must be from 0 to 1"),

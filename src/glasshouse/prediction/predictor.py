@@ -125,8 +125,9 @@ def read_pixels(picture: Picture) -> NDArray[np.uint8]:
 
 def check_score(score: Any, name: str) -> float:
     """A least score as it is; raises ValueError, which calls it `name`, where it is none from 0 to 1."""
-    if not (isinstance(score, Real) and 0 <= float(score) <= 1):
-        shown = f"{float(score):g}" if isinstance(score, Real) else repr(score)
+    is_number = isinstance(score, Real)
+    if not (is_number and 0 <= score <= 1):  # not as a float: a whole number may be beyond any
+        shown = f"{score:g}" if isinstance(score, float) else repr(score)[:80]
         raise ValueError(f"{name} must be from 0 to 1. Got {shown} instead.")
     return float(score)
 

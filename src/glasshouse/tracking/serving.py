@@ -107,6 +107,8 @@ class Served:
     def _check_pixels(self, values: NDArray[Any]) -> NDArray[np.float32]:
         try:
             pixels = values.astype(np.float32)
+        except OverflowError:  # a whole number beyond any float
+            _refuse("Levels must be from 0 to 255.")
         except (TypeError, ValueError):
             _refuse("Send numbers, or base64 texts of encoded pictures: neither was found.")
         if pixels.ndim != 4 or pixels.shape[3] != 3 or 0 in pixels.shape:

@@ -111,6 +111,7 @@ LINE = {"all_points_x": [1, 2], "all_points_y": [1, 2]}
         (region({**RECT, "x": None}), "not_a_number", "None"),
         (region({**RECT, "x": float("nan")}), "not_finite", "nan"),
         (region({**RECT, "x": 1e300}), "not_finite", "1e\\+300"),
+        (region({**RECT, "x": 10**400}), "not_finite", "1000"),
         (region(RECT, **{"class": ""}), "label_missing", "no class"),
         (region(RECT, other="x", **{"class": None}), "label_missing", "no class"),
         ({"shape_attributes": RECT, "region_attributes": {}}, "label_missing", "no class"),
