@@ -17,12 +17,14 @@ base name.
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from glasshouse.sources.classes import spell_classes
 from glasshouse.sources.coco.annotations import Annotations
 from glasshouse.sources.coco.files import (
+    CocoCategory,
     CocoFile,
     CocoImage,
     Id,
@@ -176,14 +178,13 @@ def label_picture(
 def order_categories(file: CocoFile | None, used: set[Id], faults: list[LabelFault]) -> tuple[str, ...]:
     """Names in the order of the ids (numbers, then texts), without those that only head others."""
     categories = file.categories if file else {}
+    below: dict[str, list[CocoCategory]] = defaultdict(list)  # by the name of the category that heads them
+    for category in categories.values():
+        below[category.supercategory].append(category)
     names = []
     for identity in sorted(categories, key=lambda one: (isinstance(one, str), one)):
         category = categories[identity]
-        headed = [
-            other.name
-            for other in categories.values()
-            if other is not category and other.supercategory == category.name
-        ]
+        headed = [other.name for other in below.get(category.name, ()) if other is not category]
         if identity in used or not headed:
             names.append(category.name)
         elif file:
@@ -195,7 +196,7 @@ def order_categories(file: CocoFile | None, used: set[Id], faults: list[LabelFau
         raise SourceError(
             f"{file.file_name if file else 'dataset.path'}: categories is empty; name the classes there."
         )
-    twice = next((name for name in names if names.count(name) > 1), None)
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice and file:
         raise SourceError(f"{file.file_name}: two categories that label something are called {twice!r}.")
     return tuple(names)

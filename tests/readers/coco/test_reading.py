@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,13 @@ def test_roboflows_folders_are_splits_and_its_heading_category_goes(tmp_path: Pa
     ]
     assert (only_fault(source).kind, only_fault(source).place) == ("category_heads_others", "categories[0]")
     assert "'flowers'" in only_fault(source).reason and only_fault(source).action == "repaired"
+
+
+def test_a_file_of_many_classes_takes_seconds(tmp_path: Path) -> None:
+    categories = [{"id": number, "name": f"class {number}"} for number in range(30_000)]
+    began = time.process_time()
+    assert len(read(write(tmp_path, build(categories=categories)), ()).categories) == 30_000
+    assert time.process_time() - began < 5  # 17 s where each was held against all others
 
 
 def test_roboflows_heading_category_may_have_the_name_of_its_class(tmp_path: Path) -> None:

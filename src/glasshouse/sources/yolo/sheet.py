@@ -142,8 +142,9 @@ def read_data(file_name: str, text: str) -> Sheet:
 
 def demand_once(file_name: str, names: Names) -> Names:
     """Demand that no two ids have one name."""
+    firsts: dict[str, int] = {}
     for number, name in names.items():
-        first = next(other for other, same in names.items() if same == name)
+        first = firsts.setdefault(name, number)
         if first != number:
             raise SourceError(
                 f"{file_name}: the ids {first} and {number} are both named {name!r}: rename one."
