@@ -9,10 +9,16 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from glasshouse.export.signature import INPUT, Frozen, Pixels, Predict, Predictions
 
 FILE = "saved_model"
+# Operations with a state by TensorFlow's definition that harm nobody: checks, and calls of functions, which
+# are looked at as well.
+CONFINED = {"PartitionedCall", "StatefulPartitionedCall", "While", "If", "Case", "Assert"}
+TEXTS = ("string", "list(string)")  # kinds of attributes
+HARMLESS = {"equation", "bad_indices_policy"}  # texts that say how Einsum, GatherNd and ScatterNd calculate
 
 
 def write(frozen: Frozen, folder: Path) -> Path:
@@ -39,9 +45,14 @@ def write(frozen: Frozen, folder: Path) -> Path:
 
 
 def load(path: Path) -> Predict:
-    """The saved network as a function of arrays."""
+    """The saved network as a function of arrays.
+
+    Raises:
+        ValueError: its graph holds other operations than arithmetic, which TensorFlow would run.
+    """
     import tensorflow as tf
 
+    demand_arithmetic(path)
     loaded = tf.saved_model.load(str(path))
     run = loaded.signatures["serving_default"]
 
@@ -49,3 +60,49 @@ def load(path: Path) -> Predict:
         return {name: value.numpy() for name, value in run(**{INPUT: tf.constant(pixels)}).items()}
 
     return predict
+
+
+def demand_arithmetic(path: Path) -> None:
+    """Demand that a saved graph does nothing but arithmetic.
+
+    A SavedModel is a program: those of strangers may read and write any file as soon as they are loaded or
+    run. What does so has a state outside of the graph (WriteFile, Print, PyFunc), or is told by a text which
+    file, address or function is meant (ReadFile, ImmutableConst, DebugIdentity, PyFuncStateless).
+
+    Raises:
+        ValueError: with the names of other operations.
+    """
+    from tensorflow.core.protobuf import saved_model_pb2
+    from tensorflow.python.framework import op_def_registry
+
+    saved = saved_model_pb2.SavedModel()
+    saved.ParseFromString((path / "saved_model.pb").read_bytes())
+    graphs = [meta.graph_def for meta in saved.meta_graphs]
+    functions = {function.signature.name for graph in graphs for function in graph.library.function}
+    nodes = [node for graph in graphs for node in graph.node]
+    nodes += [node for graph in graphs for each in graph.library.function for node in each.node_def]
+    operations = {node.op: op_def_registry.get(node.op) for node in nodes}  # None for the graph's functions
+    refused = sorted(
+        name
+        for name, definition in operations.items()
+        if not (_is_arithmetic(definition) if definition else name in functions)
+    )
+    if refused:
+        raise ValueError(
+            f"refused for safety: its graph holds {', '.join(refused)}, and arithmetic alone is needed to "
+            "predict. Glasshouse exports no such graph"
+        )
+
+
+def _is_arithmetic(definition: Any) -> bool:
+    """By TensorFlow's definition of an operation."""
+    from tensorflow.core.framework.types_pb2 import DT_STRING
+
+    if definition.name in CONFINED:
+        return True
+    if definition.is_stateful:
+        return False
+    free = {
+        each.name for each in definition.attr if each.type in TEXTS and not each.HasField("allowed_values")
+    }
+    return free <= HARMLESS and all(each.type != DT_STRING for each in definition.input_arg)
