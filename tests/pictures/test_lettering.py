@@ -38,6 +38,14 @@ def test_words_on_several_lines_come_on_one() -> None:
     assert font.getlength(text) > 0  # Pillow measures no line breaks
 
 
+def test_a_name_of_a_million_letters_is_cut_and_keeps_its_score() -> None:
+    text, font = letter(f"{'rose' * 500_000} 0.93", 12)
+    assert text == f"{'rose' * 46}ros...erose 0.93"
+    assert len(text) == 200
+    assert font.getlength(text) > 0
+    assert letter("x" * 200, 12)[0] == "x" * 200
+
+
 def test_another_font_of_the_machine_draws_what_dejavu_has_not() -> None:
     assert find_font(f"a {COMPASS}") == dejavu().with_name("STIXGeneral.ttf")
     text, font = letter(f"a {COMPASS}", 14)

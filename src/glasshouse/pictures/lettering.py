@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import ImageFont
 
 UNKNOWN = "?"  # drawn for a letter that no font here has
+LONGEST, LAST = 200, 10  # characters that are drawn, and of those at the end: Pillow refuses a million
 
 
 def letter(text: str, size_px: int) -> tuple[str, ImageFont.FreeTypeFont]:
@@ -18,9 +19,11 @@ def letter(text: str, size_px: int) -> tuple[str, ImageFont.FreeTypeFont]:
 
     The font is DejaVu where it has all the letters (Latin, Greek, Cyrillic, Arabic and more), else the first
     font of this machine that has, by file name. Letters that none has become UNKNOWN, which is said once.
-    Words on several lines, as a name in an XML file may be, come on one.
+    Words on several lines, as a name in an XML file may be, come on one. Of very long ones the
+    middle is left out: a score stands at the end.
     """
     text = " ".join(text.splitlines())  # Pillow measures one line
+    text = text if len(text) <= LONGEST else f"{text[: LONGEST - LAST - 3]}...{text[-LAST:]}"
     path = find_font(text)
     if path is None:
         path, text = dejavu(), replace_unknown(text)
