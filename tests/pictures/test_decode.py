@@ -230,7 +230,6 @@ def forge_png(width: int, height: int) -> bytes:
     )
 
 
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def cut_scans(data: bytes) -> tuple[bytes, list[bytes], bytes]:
     """What stands before the scans of a progressive JPEG, the scans with their tables, and the end mark."""
     starts = [found.start() for found in re.finditer(rb"\xff\xda", data)]
@@ -259,6 +258,7 @@ def test_what_looks_like_scans_in_a_jpegs_notes_or_behind_its_end_is_none() -> N
     assert decode_picture(data + b"\xff\xda" * 1000).pixels_rgb.shape == (48, 64, 3)
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("side", [10_000, 60_000])
 def test_header_bombs_are_refused_before_their_pixels_are_decoded(side: int) -> None:
     with pytest.raises(UndecodablePicture, match="too large"):
