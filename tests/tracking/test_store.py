@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import signal
+import sqlite3
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from pathlib import Path
@@ -263,3 +268,36 @@ def test_an_address_that_cannot_be_read_tells_no_password_either(password: str) 
     with pytest.raises(StoreAway, match=r"write #, /, \? and @ of a name or password as %23") as caught:
         knock(Store(f"http://ada:{password}@house:5000", None))
     assert "ada" not in str(caught.value) and "sec" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [("", "{folder} cannot be read (unable to open"), ("/no/mlflow.db", "{folder}/no is missing")],
+)
+def test_a_database_that_cannot_be_opened_is_told_before_mlflow_tries_for_long(
+    place: str, told: str, tmp_path: Path
+) -> None:
+    with pytest.raises(StoreAway) as caught:
+        connect(Store(f"sqlite:///{tmp_path}{place}", None), Patience(timeout_s=1, retries=0))
+    assert told.format(folder=tmp_path) in str(caught.value)
+
+
+HALF_WRITTEN = """
+import os, signal, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("CREATE TABLE pages (content)")
+connection.execute("INSERT INTO pages VALUES (zeroblob(1000000))")
+connection.execute("PRAGMA cache_size = 5")  # so that much is in the file before the end
+connection.execute("BEGIN")
+connection.execute("UPDATE pages SET content = randomblob(1000000)")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_database_whose_writer_was_killed_is_sound_again(tmp_path: Path) -> None:
+    database = tmp_path / "mlflow.db"
+    assert subprocess.run([sys.executable, "-c", HALF_WRITTEN, str(database)]).returncode == -signal.SIGKILL
+    assert database.with_name("mlflow.db-journal").stat().st_size > 100_000
+    inspect(Store(f"sqlite:///{database}", None))
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("SELECT content FROM pages").fetchall() == [(bytes(1_000_000),)]

@@ -102,11 +102,12 @@ def locate_store(root: Path) -> Store:
 
 
 def connect(store: Store, patience: Patience) -> MlflowClient:
-    """A client; raises StoreAway soon where no server answers, and imports MLflow only after that.
+    """A client; raises StoreAway soon where no server answers or a database cannot be opened, which MLflow
+    would try again and again for 100 s, and imports MLflow only after that.
 
     The database of a project that was moved or copied is brought up to the new place.
     """
-    knock(store)
+    inspect(store)
     os.environ.update(QUIET | PUNCTUAL)
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(patience.timeout_s))
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", str(patience.retries))
@@ -210,8 +211,9 @@ def knock(store: Store) -> None:
 def inspect(store: Store) -> None:
     """Raise StoreAway where runs cannot be kept there, as far as can be told without MLflow and its wait.
 
-    Nothing is made or changed: a database that does not exist yet is well if its folder does, one that does
-    is opened for reading. Databases behind a network are not asked.
+    Nothing is made: a database that does not exist yet is well if its folder does. One that does is read, by
+    the right to write where there is one: what a killed process left half written is taken back first.
+    Databases behind a network are not asked.
     """
     kind = "databricks" if store.uri == "databricks" else urlsplit(store.uri).scheme.partition("+")[0]
     plugins = [found.name for found in entry_points(group="mlflow.tracking_store")]
@@ -230,7 +232,8 @@ def inspect(store: Store) -> None:
     if not database.exists():
         return
     try:
-        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        address = f"{database.absolute().as_uri()}?mode=rw"
+        with closing(sqlite3.connect(address, timeout=LOCK_SECONDS, uri=True)) as connection:
             connection.execute("SELECT count(*) FROM sqlite_master")
     except sqlite3.Error as error:
         raise StoreAway(f"MLflow at {store.shown}: {database} cannot be read ({error}).") from error
