@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,7 +13,11 @@ SHARD_BYTES = 256 * 2**20
 
 
 class PixelWriter:
-    """Streams pictures of one shape into .npy shards of at most SHARD_BYTES."""
+    """Streams pictures of one shape into .npy shards of at most SHARD_BYTES.
+
+    By plain writes, which a full disk refuses in words; a page of a memory map that finds no room kills the
+    process instead.
+    """
 
     def __init__(self, folder: Path, pictures: int, shape: tuple[int, int, int]) -> None:
         """A known number of pictures of uint8 (height, width, 3) will come."""
@@ -22,25 +27,34 @@ class PixelWriter:
         self.pictures, self.row = pictures, 0
         shards = -(-pictures // self.rows_a_shard)
         self.paths = [folder / f"pixels-{number:05d}-of-{shards:05d}.npy" for number in range(shards)]
-        self.shard: np.memmap[tuple[int, ...], np.dtype[np.uint8]] | None = None
+        self._stream: BinaryIO | None = None
+
+    def __enter__(self) -> Self:
+        return self
 
     def append(self, pixels: NDArray[np.uint8]) -> int:
         """Add one picture; returns its row over all shards."""
         number, place = divmod(self.row, self.rows_a_shard)
         if place == 0:
-            rows = min(self.rows_a_shard, self.pictures - self.row)
-            self.close()
-            self.shard = np.lib.format.open_memmap(self.paths[number], "w+", np.uint8, (rows, *self.shape))
-        assert self.shard is not None
-        self.shard[place] = pixels
+            self._begin(self.paths[number], min(self.rows_a_shard, self.pictures - self.row))
+        assert self._stream is not None
+        self._stream.write(pixels.tobytes())
         self.row += 1
         return self.row - 1
 
     def close(self) -> None:
         """Write what is still in memory."""
-        if self.shard is not None:
-            self.shard.flush()
-        self.shard = None
+        if self._stream is not None:
+            self._stream.close()
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self.close()
+
+    def _begin(self, path: Path, rows: int) -> None:
+        self.close()
+        self._stream = path.open("wb")
+        header = {"descr": "|u1", "fortran_order": False, "shape": (rows, *self.shape)}
+        np.lib.format.write_array_header_1_0(self._stream, header)
 
 
 class PixelShards:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -154,7 +155,6 @@ def write_pixels(
     counts = pd.Series(splits).value_counts()
     shape = (preprocess.height_px, preprocess.width_px, 3)
     names = sorted(counts.index)
-    writers = {split: PixelWriter(place / split, int(counts[split]), shape) for split in names}
     rows: dict[str, list[Row]] = {split: [] for split in names}
     labels = dict(zip(raw.images["image_id"], raw.images["label"].astype(object), strict=True))
     weights = dict(zip(split_table["image_id"], split_table["weight"], strict=True))
@@ -173,12 +173,16 @@ def write_pixels(
 
     pictures = (item for item in iter_pictures(raw_folder) if item[0] in splits)
     bar = tqdm(pictures, "resize", len(splits), file=sys.stderr, disable=None)
-    for (image_id, _, _), (resized, geometry) in map_in_order(prepare, bar):
-        split, label = splits[image_id], labels[image_id]
-        row = writers[split].append(resized)
-        rows[split].append((image_id, row, None if pd.isna(label) else label, weights[image_id], *geometry))
-    for writer in writers.values():
-        writer.close()
+    with ExitStack() as stack:
+        writers = {
+            split: stack.enter_context(PixelWriter(place / split, int(counts[split]), shape))
+            for split in names
+        }
+        for (image_id, _, _), (resized, geometry) in map_in_order(prepare, bar):
+            split, label = splits[image_id], labels[image_id]
+            row = writers[split].append(resized)
+            known: object = None if pd.isna(label) else label
+            rows[split].append((image_id, row, known, weights[image_id], *geometry))
     return rows
 
 

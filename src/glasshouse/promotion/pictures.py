@@ -86,18 +86,18 @@ def prepare_test(
     rows: list[tuple[object, ...]] = []
     labels = dict(zip(test.images["image_id"], test.images["label"].astype(object), strict=True))
     bar = tqdm(total=len(labels), desc=f"test pictures at {shape[1]} x {shape[0]} px", disable=None)
-    for image_id, file_name, data in iter_pictures(root / RAW):
-        if image_id not in labels:
-            continue
-        pixels = decode_again(file_name, data)
-        resized, went = resize_picture(pixels, preprocess)
-        label: object = None if pd.isna(labels[image_id]) else labels[image_id]
-        size = (pixels.shape[1], pixels.shape[0])
-        geometry = (*size, went.scale_x, went.scale_y, went.offset_x_px, went.offset_y_px)
-        rows.append((image_id, writer.append(resized), label, 1, *geometry))
-        bar.update()
+    with writer:
+        for image_id, file_name, data in iter_pictures(root / RAW):
+            if image_id not in labels:
+                continue
+            pixels = decode_again(file_name, data)
+            resized, went = resize_picture(pixels, preprocess)
+            label: object = None if pd.isna(labels[image_id]) else labels[image_id]
+            size = (pixels.shape[1], pixels.shape[0])
+            geometry = (*size, went.scale_x, went.scale_y, went.offset_x_px, went.offset_y_px)
+            rows.append((image_id, writer.append(resized), label, 1, *geometry))
+            bar.update()
     bar.close()
-    writer.close()
     pixels_of = PixelShards(writer.paths)
     no_objects = build_frame([], "prepared_objects")  # the truth is the raw table's: the same for every size
     return Prepared(pixels_of, build_frame(rows, "prepared_images"), no_objects, test.categories)
