@@ -32,6 +32,7 @@ def main() -> None:
             from glasshouse.evaluation.splits import compile_network, gather_tables, predict_splits
             from glasshouse.inputs.prepared import open_prepared
             from glasshouse.quality.suites.evaluate import flatten_metrics
+            from glasshouse.tables.folders import name_in_errors
             from glasshouse.tables.raw import read_raw
             from glasshouse.training.network_files import open_network, read_history
         params, raw = run.params, read_raw(RAW)
@@ -48,7 +49,7 @@ def main() -> None:
             with run.phase("work"):  # a thousand predictions a picture
                 return explainer.draw(*pictures)
 
-        with run.phase("report"):
+        with run.phase("report"), name_in_errors(OUT):
             metrics = write_report(
                 OUT,
                 params.model.task,

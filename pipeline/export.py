@@ -28,9 +28,10 @@ def main() -> None:
             from glasshouse.inputs.prepared import open_prepared
             from glasshouse.inputs.recipe import Recipe
             from glasshouse.models.inference import build_inference
+            from glasshouse.tables.folders import name_in_errors
             from glasshouse.training.network_files import open_network
         params, train, test = run.params, open_prepared(PREPARED, "train"), open_prepared(PREPARED, "test")
-        with run.phase("work"):
+        with run.phase("work"), name_in_errors(OUT):
             model = build_inference(open_network(params.model, test, NETWORK), params.evaluate)
             calibration = spread_pixels(train, params.export.calibration_pictures)
             labels = tuple(test.categories["name"])

@@ -4,6 +4,7 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import errno
 import hashlib
 import json
 import subprocess
@@ -125,11 +126,12 @@ def test_failed_writing_leaves_the_old_file(
     path.write_bytes(b"old")
 
     def fail(_: Path, notes: dict[str, Any]) -> None:
-        raise OSError("disk full")
+        raise OSError(errno.ENOSPC, "disk full")
 
     monkeypatch.setattr(archive, "rewrite_archive", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(OSError, match="No space left") as caught:
         archive.save_network(build(), path)
+    assert caught.value.filename == str(path)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 

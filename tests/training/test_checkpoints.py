@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -79,3 +80,11 @@ def test_a_file_of_other_variables_is_not_taken_up(tmp_path: Path) -> None:
     assert Checkpoint(tmp_path / "none.npz", "k").load(learn(2)) == []
     learner = learn(2)
     assert Checkpoint(path, "k").load(learner) == [{"epoch": 1}] and are_same(learner, trained)
+
+
+def test_a_full_disk_is_told_with_the_name_of_the_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "c.npz"
+    path.with_suffix(".draft").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left") as caught:
+        Checkpoint(path, "k").save(learn(1), [])
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(path))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from glasshouse.models.lazy import keras
+from glasshouse.tables.folders import name_in_errors
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip can hold
 
@@ -49,10 +50,11 @@ def save_network(model: Any, path: Path | str, notes: dict[str, Any] | None = No
     try:
         # A twin over the same layers: it was never compiled, so neither optimizer nor losses get into the
         # file.
-        with canonical_names(twin := keras.Model(model.input, model.output, name=model.name)):
-            twin.save(draft)
-        rewrite_archive(draft, notes or {})
-        os.replace(draft, path)
+        with name_in_errors(path):
+            with canonical_names(twin := keras.Model(model.input, model.output, name=model.name)):
+                twin.save(draft)
+            rewrite_archive(draft, notes or {})
+            os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
 

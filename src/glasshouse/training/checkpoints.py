@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from glasshouse.tables.folders import name_in_errors
+
 # What NumPy and zipfile raise of a file that is cut short, or whose bits have changed (one of
 # them says that a password is wanted, which is a RuntimeError).
 DAMAGES = (ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
@@ -35,7 +37,7 @@ class Checkpoint:
         arrays = {f"v{i}": np.asarray(v) for i, v in enumerate(_variables(learner))}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         draft = self.path.with_suffix(".draft")
-        with draft.open("wb") as file:
+        with name_in_errors(self.path), draft.open("wb") as file:
             np.savez(file, note=np.frombuffer(note.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
             file.flush()
             os.fsync(file.fileno())
