@@ -174,7 +174,10 @@ def test_interrupted_set_up_starts_over(clone: Path) -> None:
 
 
 def test_telemetry_is_off_in_make_and_in_the_package(clone: Path) -> None:
-    switches = ("DO_NOT_TRACK", "DVC_NO_ANALYTICS", "GX_ANALYTICS_ENABLED", "MLFLOW_DISABLE_TELEMETRY")
+    switches = (
+        *("DO_NOT_TRACK", "DVC_NO_ANALYTICS", "GX_ANALYTICS_ENABLED"),
+        *("MLFLOW_DISABLE_TELEMETRY", "ORT_DISABLE_TELEMETRY"),
+    )
     makefile, package = (ROOT / "Makefile").read_text(), (ROOT / "src/glasshouse/__init__.py").read_text()
     for switch in switches:
         assert f"export {switch} :=" in makefile and f'"{switch}":' in package

@@ -244,3 +244,18 @@ def test_import_and_load_stay_light(
     )
     answer = run_python("-c", code, str(box_network), cwd=tmp_path)
     assert answer.stdout.strip() == "|", answer.stderr
+
+
+def test_a_prediction_leaves_no_mark_of_its_user(
+    box_network: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    run_python: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    """onnxruntime's telemetry keeps a number for each user's machine below the home folder."""
+    for name in ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    code = "import sys, glasshouse; glasshouse.load(sys.argv[1])"
+    answer = run_python("-c", code, str(box_network), cwd=tmp_path, HOME=str(tmp_path))
+    assert answer.returncode == 0, answer.stderr
+    assert list(tmp_path.rglob("*")) == []
