@@ -129,6 +129,15 @@ def test_summary_tells_of_damaged_scores(inside: Any, capsys: pytest.CaptureFixt
     assert "reports/evaluate/metrics.json is damaged" in said and "`dvc checkout --force" in said
 
 
+def test_too_little_memory_is_told(
+    inside: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("glasshouse.commands.summary.Path", lambda _: bytes(1 << 62))
+    assert main(["summary"]) == 1
+    told = "glasshouse: memory ran out. End other programs, and give the command again.\n"
+    assert capsys.readouterr().err == told
+
+
 def test_times_show_where_the_seconds_went(inside: Any, capsys: pytest.CaptureFixture[str]) -> None:
     inside.execute("download")
     inside.execute("train_head", {1: 2.0})

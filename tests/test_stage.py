@@ -116,6 +116,11 @@ EXPECTED = {
         "download: data/raw: picture shard pictures-00000-of-00001.parquet is missing; run `dvc repro",
     ),
     "a folder where a file should be": ("open('.', 'w')", "download: .: Is a directory."),
+    "too little memory": ("raise MemoryError", "memory ran out. End other programs; `dvc repro` goes"),
+    "too little memory for TensorFlow": (
+        "class ResourceExhaustedError(Exception): ...\nraise ResourceExhaustedError('OOM when allocating')",
+        "download: memory ran out.",
+    ),
     "a full disk": ("raise OSError(28, 'No space left', 'data/x')", "the disk is full while writing data/x"),
 }
 
@@ -132,6 +137,14 @@ def test_what_a_person_can_put_right_is_one_message(
     assert execution.status == "failed"
     assert execution.end is not None
     assert "Traceback" in execution.end["traceback"]
+
+
+def test_a_stage_with_batches_says_how_to_take_less_memory(project: Any, script: Run) -> None:
+    answer = script("raise MemoryError", "train_head")
+    assert answer.stderr == (
+        "train_head: memory ran out. Lower train_head.batch_size in params.yaml, or end other programs; "
+        "`dvc repro` goes on from here.\n"
+    )
 
 
 UNEXPECTED = {

@@ -195,10 +195,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def say_fault(error: Exception) -> str:
     """The sentence for an expected fault."""
+    from glasshouse.stage import FULL, is_out_of_memory
+
+    if is_out_of_memory(error):
+        return "memory ran out. End other programs, and give the command again."
     if not isinstance(error, OSError) or error.errno is None:
         return str(error)
-    from glasshouse.stage import FULL
-
     if error.errno in FULL:
         place = f" while writing {error.filename}" if error.filename else ""
         return f"the disk is full{place}. Free some space there, and give the command again."

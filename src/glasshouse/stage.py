@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from glasshouse.quality.checking.checks import Verdict
 
 LIVE_STAGES = ("train_head", "fine_tune")  # those with epochs
+BATCHED = (*LIVE_STAGES, "evaluate")  # those with a batch_size
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SURROUNDINGS = (
     *(*FULL, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
@@ -194,8 +195,8 @@ def stage(name: str, root: Path = Path(".")) -> Iterator[Stage]:
 
     Whatever a person can put right ends in a message without a traceback and status 1: faults of
     params.yaml (all at once, before anything else), findings of the guard, pictures and files that cannot
-    be used, a full disk. Ctrl-C ends in status 130. Any other exception is a fault of the program, and
-    keeps its traceback.
+    be used, a full disk, too little memory. Ctrl-C ends in status 130. Any other exception is a fault of the
+    program, and keeps its traceback.
     """
     run = None
     try:
@@ -220,7 +221,9 @@ def stage(name: str, root: Path = Path(".")) -> Iterator[Stage]:
 
 def is_expected(error: Exception) -> bool:
     """Whether a person can put it right: a room's own exception, a ValueError or a sentence on a file that
-    one raises, the disk."""
+    one raises, the disk, memory."""
+    if is_out_of_memory(error):
+        return True
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in SURROUNDINGS
     if type(error).__module__.startswith("glasshouse."):
@@ -232,8 +235,17 @@ def is_expected(error: Exception) -> bool:
     )
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether the machine or its GPU had no memory left: by Python's exception, or by TensorFlow's, which is
+    known by its name, for most stages do without TensorFlow."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+
+
 def say_fault(name: str, error: Exception, root: Path) -> str:
     """The message for an expected fault."""
+    if is_out_of_memory(error):
+        smaller = f"Lower {name}.batch_size in params.yaml, or end" if name in BATCHED else "End"
+        return f"{name}: memory ran out. {smaller} other programs; `dvc repro` goes on from here."
     if isinstance(error, OSError) and error.errno in FULL:
         place = f" while writing {error.filename}" if error.filename else ""
         advice = f"Free some space in {root.resolve()}; `dvc repro` goes on from here."
