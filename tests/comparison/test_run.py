@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -58,10 +59,11 @@ def test_failures_are_rows_and_the_rest_go_on(
     assert {line.split()[1] for line in ran()} == {"resnet34", "vgg16"}
 
 
+@pytest.mark.parametrize("sent", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_interrupted_and_taken_up_again(
-    tiny: Path, plan: MakePlan, repro: list[str], ran: Ran, wait_for: Any, tmp_path: Path
+    tiny: Path, plan: MakePlan, repro: list[str], ran: Ran, wait_for: Any, tmp_path: Path, sent: str
 ) -> None:
-    """The command as a person gives it, with Ctrl-C in the middle of a training."""
+    """The command as a person gives it; Ctrl-C, or the terminal closed, in the middle of a training."""
     code = (
         "import sys; from glasshouse.comparison import run; from glasshouse.cli import main\n"
         f"run.Comparison.__init__.__defaults__ = ({repro!r},)\n"
@@ -75,7 +77,7 @@ def test_interrupted_and_taken_up_again(
         with pytest.raises(WorkplaceError, match="another comparison runs in this project"):
             Comparison(tiny, plan(tiny, "mobilenet_v2"), repro).run()
     finally:
-        process.send_signal(2)
+        process.send_signal(signal.Signals[sent])
     assert process.wait(30) == 130
     assert "The same command goes on." in (tmp_path / "said").read_text()
     assert "fine_tune resnet18 0" in ran()

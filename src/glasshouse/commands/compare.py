@@ -11,7 +11,8 @@ from typing import NoReturn
 
 
 def show(options: Namespace) -> int:
-    """Train, measure, write reports/compare/; status 1 where an entry failed, 130 after Ctrl-C."""
+    """Train, measure, write reports/compare/; status 1 where an entry failed, 130 after Ctrl-C or
+    where the terminal was closed."""
     from glasshouse.comparison.plan import make_plan
     from glasshouse.comparison.request import read_request
     from glasshouse.comparison.results import write_results
@@ -30,8 +31,7 @@ def show(options: Namespace) -> int:
         print(f"{entry.name}: weights {entry.weights}", file=sys.stderr)
     for note in plan.notes:
         print(f"note: {note}", file=sys.stderr)
-    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell script had told it to ignore Ctrl-C
-        signal.signal(number, _interrupt)
+    listen()
     comparison = Comparison(root, plan)
     try:
         with comparison.alone():  # another one would train in the copies whose figures are read here
@@ -48,6 +48,20 @@ def show(options: Namespace) -> int:
     for fault in progress.faults:
         print(f"failed: {fault}", file=sys.stderr)
     return 1 if progress.reasons or progress.faults else 0
+
+
+def listen() -> None:
+    """End all trainings, as Ctrl-C does, whatever signal ends this process: they have sessions of their own,
+    and would go on unseen.
+
+    Ctrl-C is heard also where a shell script had told it to be ignored; the closing of the terminal is not
+    where `nohup` had.
+    """
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
+        signal.signal(number, _interrupt)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
