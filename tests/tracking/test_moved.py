@@ -149,3 +149,16 @@ def test_of_two_commands_at_once_one_rewrites(champion: Path, tmp_path: Path) ->
         told = list(pool.map(lambda _: bring_along(new / "mlflow.db", (new / "mlruns").as_uri()), range(8)))
     assert len([sentence for sentence in told if sentence]) == 1
     assert champion.as_uri() not in dump(new)
+
+
+def test_a_moved_database_that_cannot_be_written_is_told(champion: Path, tmp_path: Path) -> None:
+    new = tmp_path / "read-only"
+    champion.rename(new)
+    with (new / "mlflow.db").open("r+b") as file:
+        file.seek(18)  # the version that may write it: of a later one SQLite writes nothing, whoever asks
+        file.write(b"\x03")
+    with pytest.raises(StoreAway, match="that file cannot be written") as caught:
+        glasshouse.load(f"models:/{NAME}@champion", root=new)
+    told = str(caught.value)
+    assert f"moved or copied here from {champion}, whither addresses in {new / 'mlflow.db'}" in told
+    assert "`glasshouse runs sync`" in told

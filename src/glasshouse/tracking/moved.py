@@ -29,6 +29,10 @@ RENAME = """
 """
 
 
+class Unmovable(RuntimeError):
+    """The addresses lead to another place, and the database cannot be written."""
+
+
 def bring_along(database: Path, home: str) -> str | None:
     """Let the addresses of a moved or copied project lead to its `mlruns` of today.
 
@@ -42,22 +46,32 @@ def bring_along(database: Path, home: str) -> str | None:
         A sentence on what was done; None where there was nothing to do, or files did not come along.
 
     Raises:
-        sqlite3.Error: the database cannot be read, or not be written; then it is as it was.
+        Unmovable: the database cannot be written, as on a read-only disk; it is as it was.
+        sqlite3.Error: it cannot be read.
     """
     with closing(sqlite3.connect(database, timeout=WAIT_SECONDS, isolation_level=None)) as connection:
         if not _list_movable(connection, home):  # the common case needs no lock
             return None
         connection.execute("BEGIN IMMEDIATE")
         came = _list_movable(connection, home)
-        for old in came:
-            for names in ((old, home), (str(_as_path(old)), str(_as_path(home)))):
-                _rename(connection, *names)
+        try:
+            for old in came:
+                for names in ((old, home), (str(_as_path(old)), str(_as_path(home)))):
+                    _rename(connection, *names)
+        except sqlite3.OperationalError as error:
+            raise Unmovable(
+                f"the project was moved or copied here from {_say_projects(came)}, whither addresses in "
+                f"{database} still lead, and that file cannot be written ({error}): give `glasshouse runs "
+                "sync` once with the right to write here."
+            ) from error
         connection.execute("COMMIT")
     if not came:  # another process was faster
         return None
-    olds = ", ".join(str(_as_path(old).parent) for old in came)
     new = _as_path(home).parent
-    return f"MLflow: the project was moved or copied here from {olds}: its files are looked for in {new} now."
+    return (
+        f"MLflow: the project was moved or copied here from {_say_projects(came)}: its files are looked for "
+        f"in {new} now."
+    )
 
 
 def is_elsewhere(location: str, home: str) -> bool:
@@ -72,6 +86,10 @@ def say_left(experiment: str, location: str, database: Path, home: str) -> str:
         f"them are not in {_as_path(home)}: copy them there. Where they are lost, delete {database}: "
         "`glasshouse runs sync` makes it anew, without a champion."
     )
+
+
+def _say_projects(addresses: list[str]) -> str:
+    return ", ".join(str(_as_path(address).parent) for address in addresses)
 
 
 def _list_movable(connection: sqlite3.Connection, home: str) -> list[str]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from glasshouse.tracking.addresses import conceal
-from glasshouse.tracking.moved import FOLDER, bring_along
+from glasshouse.tracking.moved import FOLDER, Unmovable, bring_along
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -117,9 +117,12 @@ def connect(store: Store, patience: Patience) -> MlflowClient:
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    with spoken(store):
-        client = MlflowClient(store.uri)
-        told = bring_along(*store.own) if store.own is not None else None
+    try:
+        with spoken(store):
+            client = MlflowClient(store.uri)
+            told = bring_along(*store.own) if store.own is not None else None
+    except Unmovable as error:
+        raise StoreAway(f"MLflow at {store.shown}: {error}") from error
     if told is not None:
         print(told, file=sys.stderr, flush=True)
     return client
