@@ -129,6 +129,12 @@ def test_summary_tells_of_damaged_scores(inside: Any, capsys: pytest.CaptureFixt
     assert "reports/evaluate/metrics.json is damaged" in said and "`dvc checkout --force" in said
 
 
+def test_a_stream_that_the_caller_closed_leads_nowhere(inside: Any) -> None:
+    code = "import sys; from glasshouse.cli import main; main(['summary']); sys.stderr.flush()"
+    done = subprocess.run(["sh", "-c", '"$0" -c "$1" 2>&-', sys.executable, code], cwd=inside.root)
+    assert done.returncode == 0
+
+
 def test_too_little_memory_is_told(
     inside: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,7 @@ from glasshouse.journal.digests import Digests
 from glasshouse.journal.journal import Execution, read_executions
 from glasshouse.stage import Clock, Stage, is_expected, say_fault, seconds_since_process_start, stage
 
+SOURCES = Path(__file__).parents[1] / "src"
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -145,6 +148,28 @@ def test_a_stage_with_batches_says_how_to_take_less_memory(project: Any, script:
         "train_head: memory ran out. Lower train_head.batch_size in params.yaml, or end other programs; "
         "`dvc repro` goes on from here.\n"
     )
+
+
+def test_an_output_that_nobody_reads_any_more_is_told(project: Any, script: Run) -> None:
+    """As where a pager is left: the first print after that fails, and the journal is whole."""
+    answer = script(
+        "import os\nreader, writer = os.pipe()\nos.close(reader)\nos.dup2(writer, 1)\nprint(1, flush=True)"
+    )
+    assert answer.returncode != 0
+    assert "download: what read the output (`| less`, `| head`) has ended." in answer.stderr
+    assert "Traceback" not in answer.stderr and "journal" not in answer.stderr
+    assert _last(project).status == "failed"
+
+
+def test_streams_that_the_caller_closed_lead_nowhere(project: Any, script: Run) -> None:
+    """And not into the file that is opened next: the journal would take the number of standard error."""
+    script("import os, sys\nprint('x', file=sys.stderr, flush=True)\nos.write(2, b'from C')")
+    command = f"{sys.executable} script.py 0<&- 1>&- 2>&-"
+    environment = {**os.environ, "PYTHONPATH": os.fspath(SOURCES), "GLASSHOUSE_LIVE": "0"}
+    done = subprocess.run(["sh", "-c", command], cwd=project.root, env=environment)
+    assert done.returncode == 0
+    assert _last(project).status == "ok"
+    assert all(line.startswith("{") for line in _last(project).path.read_text().splitlines())
 
 
 UNEXPECTED = {

@@ -10,6 +10,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
+from glasshouse.journal.streams import open_streams
+
 INTERRUPTED = 130
 
 
@@ -175,6 +177,7 @@ def _add(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its status: 0 well, 1 a fault told in a sentence, 2 a wrong command line."""
+    open_streams()
     options = build_parser().parse_args(arguments)
     module, function = options.target.split(":")
     try:

@@ -28,6 +28,7 @@ from glasshouse.journal.machine import read_machine
 from glasshouse.journal.page import find_home, write_page
 from glasshouse.journal.pipeline import PARAMS, look_up, read_pipeline, read_yaml
 from glasshouse.journal.state import digest_values, read_state
+from glasshouse.journal.streams import open_streams
 from glasshouse.params import STAGE_KEYS, Params, View, read_params, read_view
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ BATCHED = (*LIVE_STAGES, "evaluate")  # those with a batch_size
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SURROUNDINGS = (
     *(*FULL, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
-    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EMFILE),
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EMFILE, errno.EPIPE),
 )
 
 
@@ -168,13 +169,12 @@ class Stage:
             self.journal.metrics(metrics)
 
     def close(self, error: BaseException | None) -> None:
-        """Write phases and the end, and print where the time went."""
+        """Write phases and the end."""
         with self.clock.phase("track"):
             self._write_end(error)
             self.journal.close()
             if self._live:
                 self._live.finish()
-        print(f"{self.name}: {say_phases(self.clock.seconds)}", flush=True)
 
     def _write_end(self, error: BaseException | None) -> None:
         self.clock.charge()
@@ -199,6 +199,7 @@ def stage(name: str, root: Path = Path(".")) -> Iterator[Stage]:
     program, and keeps its traceback.
     """
     run = None
+    open_streams()
     try:
         run = Stage(name, root)
         yield run
@@ -250,6 +251,8 @@ def say_fault(name: str, error: Exception, root: Path) -> str:
         place = f" while writing {error.filename}" if error.filename else ""
         advice = f"Free some space in {root.resolve()}; `dvc repro` goes on from here."
         return f"{name}: the disk is full{place}. {advice}"
+    if isinstance(error, BrokenPipeError):
+        return f"{name}: what read the output (`| less`, `| head`) has ended. `dvc repro` goes on from here."
     if isinstance(error, OSError) and error.filename:
         return f"{name}: {error.filename}: {error.strerror}."
     text = str(error) or type(error).__name__
@@ -280,6 +283,10 @@ def _close(run: Stage | None, error: BaseException | None) -> None:
         run.close(error)
     except OSError as fault:  # a full disk must not hide the error that came first
         print(f"{run.name}: the journal cannot be written ({fault.strerror}).", file=sys.stderr)
+    try:
+        print(f"{run.name}: {say_phases(run.clock.seconds)}", flush=True)
+    except OSError as fault:  # nobody reads it any more: the stage is done all the same
+        print(f"{run.name}: standard output cannot be written ({fault.strerror}).", file=sys.stderr)
 
 
 def _is_raised_here(trace: TracebackType) -> bool:
