@@ -117,6 +117,11 @@ def test_a_folder_is_no_place_for_the_sheet(project: Path, capsys: Any) -> None:
     assert "params.yaml is a file, and must be a folder" in capsys.readouterr().err
 
 
+def test_a_full_disk_is_told_with_the_name_of_the_sheet(project: Path, capsys: Any) -> None:
+    assert main(["preview", "--out", "/dev/full"]) == 1
+    assert "the disk is full while writing /dev/full." in capsys.readouterr().err
+
+
 def test_nothing_is_prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text(PARAMS.read_text())

@@ -169,6 +169,17 @@ def test_the_reason_stands_in_the_sentence_where_mlflow_puts_it_below() -> None:
         raise MlflowException(text)
 
 
+def test_the_reason_stands_in_the_sentence_where_sqlalchemy_puts_it_below_a_hint() -> None:
+    from mlflow.exceptions import MlflowException
+
+    hint = "(raised as a result of Query-invoked autoflush; consider using a session.no_autoflush block)"
+    with (
+        pytest.raises(StoreAway, match=r"broke off: \(sqlite3\.Operational\w+\) database or disk is full\.$"),
+        spoken(Store("sqlite:///x.db", None)),
+    ):
+        raise MlflowException(f"{hint}\n(sqlite3.OperationalError) database or disk is full\n[SQL: INSERT]")
+
+
 def test_of_a_request_that_failed_the_cause_is_told_and_not_its_address() -> None:
     from mlflow.exceptions import MlflowException
 

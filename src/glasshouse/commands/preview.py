@@ -30,6 +30,7 @@ def show(options: Namespace) -> int:
     """
     from glasshouse.evaluation.gallery import contact_sheet, jpeg_bytes
     from glasshouse.params import read_params
+    from glasshouse.tables.folders import name_in_errors
 
     params = read_params()
     if options.out.is_dir():
@@ -46,7 +47,8 @@ def show(options: Namespace) -> int:
     names = [str(name) for name in train.categories["name"]]
     images = [draw(*seen, names) for seen in see(params, train, options.pictures, options.composed)]
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_bytes(jpeg_bytes(contact_sheet(images, COLUMNS)))
+    with name_in_errors(options.out):
+        options.out.write_bytes(jpeg_bytes(contact_sheet(images, COLUMNS)))
     print(f"{options.out} written: {len(images)} pictures of the training split")
     return 0
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 PREFLIGHT_SECONDS = 2.0
 LOCK_SECONDS = 60.0
 SHOWN_REASON = 200  # characters of what MLflow says, which may be a page
+AUTOFLUSH = "(raised as a result of Query-invoked autoflush"  # SQLAlchemy's, above what failed
 CAUSE = "(Caused by "  # behind the address of a request that failed, which may be longer than that
 KINDS = (
     *("sqlite", "postgresql", "mysql", "mssql"),
@@ -150,7 +151,8 @@ def spoken(store: Store) -> Iterator[None]:
 
 def _say_reason(error: Exception) -> str:
     """One sentence of what may be a page, and may name the address with the password."""
-    lines = conceal(str(error)).strip().splitlines() or [type(error).__name__]
+    told_lines = conceal(str(error)).strip().splitlines()
+    lines = [line for line in told_lines if not line.startswith(AUTOFLUSH)] or [type(error).__name__]
     told = lines[-1] if lines[0].endswith(":") else lines[0]  # what fails in files is listed below
     cause = told.rpartition(CAUSE)[2].removesuffix(")") if CAUSE in told else told
     reason = cause if len(cause) <= SHOWN_REASON else f"{cause[:SHOWN_REASON]}..."
