@@ -20,7 +20,16 @@ from typing import Any
 
 import pytest
 
-from glasshouse.tracking.store import Patience, Store, StoreAway, connect, inspect, knock, spoken
+from glasshouse.tracking.store import (
+    Patience,
+    Store,
+    StoreAway,
+    connect,
+    inspect,
+    knock,
+    locate_store,
+    spoken,
+)
 
 SETTINGS = (
     "MLFLOW_TRACKING_INSECURE_TLS",
@@ -312,3 +321,24 @@ def test_a_database_whose_writer_was_killed_is_sound_again(tmp_path: Path) -> No
     inspect(Store(f"sqlite:///{database}", None))
     with closing(sqlite3.connect(database)) as connection:
         assert connection.execute("SELECT content FROM pages").fetchall() == [(bytes(1_000_000),)]
+
+
+@pytest.mark.parametrize("name", ["flowers%41", "which?"])
+def test_a_folder_whose_name_mlflow_would_read_otherwise_is_told(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLAlchemy decodes such a path: MLflow would keep its runs in another file, or find none."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / name).mkdir()
+    with pytest.raises(
+        StoreAway, match=r"rename the folder, or let MLFLOW_TRACKING_URI name another place\.$"
+    ):
+        inspect(locate_store(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["100% roses", "a#b", "a b", "\u00fc"])
+def test_other_names_are_no_matter(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / name).mkdir()
+    inspect(locate_store(tmp_path / name))
+    inspect(Store(f"sqlite:///{tmp_path / name}/mlflow.db?timeout=30", None))

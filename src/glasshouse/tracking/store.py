@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from glasshouse.tracking.addresses import conceal
 from glasshouse.tracking.moved import FOLDER, Unmovable, bring_along
@@ -232,6 +232,13 @@ def inspect(store: Store) -> None:
     database = store.database
     if database is None:
         return
+    path, _, options = store.uri.partition(":///")[2].partition("?")
+    if unquote(path) != path or "/" in options:
+        raise StoreAway(
+            f"MLflow at {store.shown}: in the path of a database it takes % for the beginning of an escape "
+            "and ? for the end, and would look elsewhere: rename the folder, or let MLFLOW_TRACKING_URI name "
+            "another place."
+        )
     if not database.parent.is_dir():
         raise StoreAway(f"MLflow at {store.shown}: {database.parent} is missing: make that folder.")
     if not database.exists():
