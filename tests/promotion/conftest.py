@@ -160,8 +160,7 @@ class House:
         text = (self.root / "params.yaml").read_text(encoding="utf-8")
         seed = int(text.split("seed: ")[1].split()[0])
         self.set(f"seed: {seed}", f"seed: {seed + 1}")
-        write = write_classifier if self.task == "classify" else write_detector
-        write(self.root / "exports/model.onnx", quality, len(names), side)
+        self.write_network(quality, len(names), side)
         self.project.write("exports/labels.txt", "".join(f"{name}\n" for name in names))
         self.project.write("exports/agreement.json", json.dumps(self.agreement()))
         metric = "accuracy" if self.task == "classify" else "mAP_50_95"
@@ -170,6 +169,10 @@ class House:
         for stage in STAGES:
             self.judge(stage)
         self.project.lock()
+
+    def write_network(self, quality: float, classes: int = len(COLOURS), side: int = SIDE) -> None:
+        write = write_classifier if self.task == "classify" else write_detector
+        write(self.root / "exports/model.onnx", quality, classes, side)
 
     def agreement(self, within: bool = True) -> dict[str, Any]:
         return {"onnx": {"within": within, "max_abs_difference_scores": 1e-6, "tolerance": 1e-3}}

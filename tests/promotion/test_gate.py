@@ -16,10 +16,12 @@ from glasshouse.promotion import gate
 from glasshouse.promotion.decision import Outcome
 from glasshouse.promotion.gate import GAIN, NoWayBack, Unfinished, promote, rollback
 from glasshouse.promotion.ledger import LEDGER, LedgerFault
+from glasshouse.promotion.lineage import read_lineage, verify
 from glasshouse.retraining.verdict import take_verdict
 from glasshouse.tracking.aliases import Registry, RegistryFault, name_place
 from glasshouse.tracking.claims import CLAIM, Contended
 from glasshouse.tracking.store import Store, StoreAway, locate_store
+from glasshouse.tracking.sync import sync
 
 GOOD, BAD = 0.0, 0.3  # bias of a classifier towards its first class
 MODEL = "blooms-detector"
@@ -417,3 +419,59 @@ def test_a_metric_that_the_registry_would_refuse_never_reaches_it(house: Any) ->
     house.project.lock()
     with pytest.raises(ValueError, match=r"accuracy must be a finite number\. Got nan instead"):
         promote(house.root)
+
+
+def test_a_state_made_twice_with_other_bytes_stays_what_was_registered(
+    house: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """As on a machine with another number of threads, or after `dvc commit` of a file edited by hand."""
+    monkeypatch.chdir(house.root)
+    house.finish(BAD)
+    sync(house.root)
+    client, first = registry(house).client, registry(house).read("1")
+    assert first is not None
+    run = client.get_run(first.run_id)
+    house.write_network(GOOD)
+    house.project.write("reports/evaluate/metrics.json", '{"test": {"accuracy": 0.9}}')
+    house.project.lock()
+
+    assert main(["runs", "sync"]) == 0
+    told = capsys.readouterr().out
+    assert f"not mirrored: scores, pages and model of here: {MODEL} version 1 is this state, but with" in told
+    assert f"delete run {run.info.run_id} in MLflow" in told
+    assert client.get_run(first.run_id).to_dictionary() == run.to_dictionary()
+    assert registry(house).read("1") == first
+    differing = verify(read_lineage(house.root, f"models:/{MODEL}/1"), house.root)
+    assert [line.split(":")[0].split()[0] for line in differing] == [
+        "exports",
+        "reports/evaluate",
+        "exports/model.onnx",
+    ]
+
+    decision = promote(house.root)
+    (note,) = decision.notes
+    assert note == "this state was registered with other bytes than lie here: those were judged"
+    assert decision.scored is not None
+    assert decision.scored.score is not None and decision.scored.score < 1.0  # which the one here would have
+    assert note in " | ".join(rows(house)[0])
+
+    client.delete_run(run.info.run_id)
+    sync(house.root)
+    second = registry(house).find_state(first.facts.state)
+    assert second is not None and second.number == "2"
+    assert client.get_run(second.run_id).data.metrics["accuracy"] == 0.9
+    assert verify(read_lineage(house.root, f"models:/{MODEL}/2"), house.root) == []
+
+
+def test_a_version_deleted_by_hand_is_registered_with_the_bytes_that_lie_here(house: Any) -> None:
+    house.finish(BAD)
+    sync(house.root)
+    registry(house).client.delete_model_version(MODEL, "1")
+    house.write_network(GOOD)
+    house.project.lock()
+    sync(house.root)
+    (version,) = registry(house).client.search_model_versions(f"name = '{MODEL}'")
+    found = registry(house).read(str(version.version))
+    assert found is not None
+    fetched = registry(house).fetch_network(found, house.root)
+    assert fetched.read_bytes() == (house.root / "exports/model.onnx").read_bytes()

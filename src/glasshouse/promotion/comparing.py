@@ -23,11 +23,15 @@ NONE = Gain(float("nan"), float("nan"), float("nan"), float("nan"), float("nan")
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What stands finished in the project: its facts, its ONNX file, the scores that its report has."""
+    """What stands finished in the project: its facts, its ONNX file, the scores that its report has.
+
+    The file need only be there until a `Bench` is opened; `notes` go with the decision.
+    """
 
     facts: Facts
     network: Path
     reported: frozenset[str]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

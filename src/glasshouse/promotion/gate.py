@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from glasshouse.journal.pipeline import PARAMS
 from glasshouse.journal.state import read_state
@@ -30,6 +32,7 @@ from glasshouse.tracking.aliases import (
 from glasshouse.tracking.claims import Contended
 from glasshouse.tracking.facts import Facts, read_facts, read_person, read_pictures
 from glasshouse.tracking.outcome import METRICS, read_outcome
+from glasshouse.tracking.registry import DIGEST
 from glasshouse.tracking.store import Store, StoreAway, alone, locate_store
 from glasshouse.tracking.sync import sync
 
@@ -37,6 +40,7 @@ TAG = "promotion."
 LINE, BEFORE, TAKEN_BACK = f"{TAG}line", f"{TAG}before", f"{TAG}taken_back"
 GAIN = ("first", "second", "difference", "low", "high", "better", "pictures")  # of a comparison, as tags
 NEW = "new"  # of a challenger that no version number has yet
+OTHER_BYTES = "this state was registered with other bytes than lie here: those were judged"
 TRIES = 5  # decisions anew, because @champion moved meanwhile
 
 
@@ -86,7 +90,7 @@ def promote(
         if champion is not None and champion.number == number:
             decision = same_model(choose_metric(params.promotion, facts.task), number)
         else:
-            bench = bench or Bench.open(root, params, candidate)
+            bench = bench or open_bench(root, params, registry, candidate, challenger)
             decision = judge(bench, registry, challenger, champion, again)
         if dry_run or carry_out(root, registry, params, decision):
             return decision
@@ -110,6 +114,21 @@ def read_candidate(root: Path) -> Candidate:
     return Candidate(facts, outcome.network, frozenset(outcome.metrics))
 
 
+def open_bench(
+    root: Path, params: Params, registry: Registry, candidate: Candidate, challenger: Version | None
+) -> Bench:
+    """With the bytes that would become the champion: those of the state's version, where it has one.
+
+    They may be others than lie here, made of the same state on another machine.
+    """
+    if challenger is None or challenger.tags.get(DIGEST, candidate.facts.network) == candidate.facts.network:
+        return Bench.open(root, params, candidate)
+    with TemporaryDirectory() as folder:
+        network = registry.fetch_network(challenger, Path(folder))
+        registered = Candidate(challenger.facts, network, candidate.reported, (OTHER_BYTES,))
+        return Bench.open(root, params, registered)
+
+
 def judge(
     bench: Bench, registry: Registry, challenger: Version | None, champion: Version | None, again: bool
 ) -> Decision:
@@ -117,18 +136,17 @@ def judge(
     taken_back = "" if challenger is None or again else challenger.tags.get(TAKEN_BACK, "")
     number = NEW if challenger is None else challenger.number
     rules, scored = bench.params.promotion, bench.score()
-    if champion is None:
-        return decide(bench.facts, number, scored, rules, taken_back=taken_back)
-    return decide(
+    decision = decide(
         bench.facts,
         number,
         scored,
         rules,
-        champion.facts,
-        champion.number,
-        bench.compare(registry, champion),
+        champion.facts if champion else None,
+        champion.number if champion else None,
+        bench.compare(registry, champion) if champion else None,
         taken_back,
     )
+    return replace(decision, notes=(*bench.candidate.notes, *decision.notes))
 
 
 def carry_out(root: Path, registry: Registry, params: Params, decision: Decision) -> bool:

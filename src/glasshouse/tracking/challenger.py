@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from glasshouse.journal.pipeline import PARAMS
 from glasshouse.journal.state import read_state
-from glasshouse.tracking.aliases import CHALLENGER, LINEAGE, Registry
+from glasshouse.tracking.aliases import CHALLENGER, LINEAGE, Registry, Version
 from glasshouse.tracking.facts import PREFIX, Pictures, read_facts, read_pictures
-from glasshouse.tracking.mirror import Mirror
+from glasshouse.tracking.mirror import STATE, Mirror
 from glasshouse.tracking.outcome import Outcome
+from glasshouse.tracking.registry import DIGEST
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -23,10 +24,30 @@ SEAL = "glasshouse.lineage"  # of the run: what was uploaded last
 OF_COMMIT = (f"{PREFIX}commit", f"{PREFIX}committed")
 
 
+def find_other(mirror: Mirror, parent: Run, network: Path | None, name: str) -> Version | None:
+    """The version that came from the state's run, where it has other bytes than the file `network`."""
+    version = None if network is None else Registry(mirror.store, name).find_state(parent.data.tags[STATE])
+    if network is None or version is None or version.run_id != parent.info.run_id:
+        return None
+    digest = hashlib.sha256(network.read_bytes()).hexdigest()
+    return None if version.tags.get(DIGEST, digest) == digest else version
+
+
+def say_other(version: Version) -> str:
+    """What it means that a state was registered with other bytes, and what to do."""
+    return (
+        f"scores, pages and model of here: {version.shown} is this state, but with other bytes, such as "
+        "another processor, number of threads or release of TensorFlow makes them (`glasshouse lineage "
+        f"models:/{version.name}/{version.number}` tells which). What was registered stands. To have what "
+        f"lies here in its place, delete run {version.run_id} in MLflow, and sync again"
+    )
+
+
 def show_challenger(mirror: Mirror, parent: Run, outcome: Outcome, name: str, number: str) -> None:
     """Give the version its facts, its run the files of its lineage, and move @challenger to it.
 
     Facts once told stand; only a commit that holds the files as they were run replaces one that does not.
+    Where the version has other bytes than lie here, nothing else of here is told of it.
     The newest *synced* state is the challenger, not the highest number: data that went bad and was put back
     leads to an old version again.
     """
@@ -36,9 +57,11 @@ def show_challenger(mirror: Mirror, parent: Run, outcome: Outcome, name: str, nu
     version = registry.read(number)
     if version is None:
         raise ValueError(f"{name} version {number} was deleted while it was registered: sync again.")
-    _keep_files(mirror, parent, pictures)
-    tags = facts.as_tags()
-    known = version.tags.keys()
+    tags, known = facts.as_tags(), set(version.tags)
+    if version.tags.get(DIGEST, facts.network) == facts.network:
+        _keep_files(mirror, parent, pictures)
+    else:
+        known |= tags.keys()
     if known >= tags.keys() and not (facts.committed and version.tags[OF_COMMIT[1]] == "false"):
         tags = {}
     else:

@@ -9,6 +9,7 @@ pictures as well as arrays. The signature's one input is an object tensor for th
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
     from mlflow.models import ModelSignature
 
+DIGEST = "glasshouse.network"  # SHA-256 of the ONNX file, of a version and of the logged model behind it
 READY: Final = "READY"  # of a logged model whose files are all there
 MLMODEL = "MLmodel"  # the file in which a model says how it is loaded
 NEEDED = (
@@ -45,8 +47,13 @@ def register(
     state = parent.data.tags[STATE]
     known = [entry for entry in find_versions(mirror, name, state) if has_run(mirror.client, entry)]
     if not known:
-        model_id = _log_network(mirror, parent, network)
-        tags = {STATE: state, **{f"score.{key}": f"{value:.6g}" for key, value in scores.items()}}
+        digest = hashlib.sha256(network.read_bytes()).hexdigest()
+        model_id = _log_network(mirror, parent, network, digest)
+        tags = {
+            STATE: state,
+            DIGEST: digest,
+            **{f"score.{key}": f"{value:.6g}" for key, value in scores.items()},
+        }
         _create_version(mirror, parent, name, model_id, tags)
         made = find_versions(mirror, name, state)
         first, *later = (entry for entry in made if has_run(mirror.client, entry))
@@ -88,8 +95,8 @@ def _tensor(entry: Any, name: str | None) -> Any:
     return TensorSpec(tensor_dtype_to_np_dtype(tensor.elem_type), tuple(sides), name)
 
 
-def _log_network(mirror: Mirror, parent: Run, path: Path) -> str:
-    """Id of the model logged under the parent; one that a call cut off left there is used again.
+def _log_network(mirror: Mirror, parent: Run, path: Path, digest: str) -> str:
+    """Id of the model logged under the parent; one of this network that a call cut off left is used again.
 
     By the client alone: MLflow's `log_model` would need a global address, experiment and active run.
     """
@@ -98,13 +105,17 @@ def _log_network(mirror: Mirror, parent: Run, path: Path) -> str:
     client, run_id = mirror.client, parent.info.run_id
     outputs = client.get_run(run_id).outputs
     known = {each.model_id for each in outputs.model_outputs} if outputs is not None else set()
-    left = client.search_logged_models(
+    found = client.search_logged_models(
         [mirror.experiment_id], f"source_run_id = '{run_id}'", order_by=[{"field_name": "creation_time"}]
     )
+    # Earlier releases did not say of which network a logged model is.
+    left = [each for each in found if each.tags.get(DIGEST, digest) == digest]
     if left:  # one that was deleted by hand is not found, though the run still names it
         logged = left[0]
     else:
-        logged = client.create_logged_model(mirror.experiment_id, name="model", source_run_id=run_id)
+        logged = client.create_logged_model(
+            mirror.experiment_id, name="model", source_run_id=run_id, tags={DIGEST: digest}
+        )
     if str(logged.status) != READY:
         with TemporaryDirectory() as folder:
             save_network(path, Path(folder, "model"), run_id, logged.model_id)

@@ -16,7 +16,7 @@ from glasshouse.journal.journal import list_states, read_executions, state_folde
 from glasshouse.journal.page import write_page
 from glasshouse.journal.pipeline import PARAMS
 from glasshouse.journal.state import read_state
-from glasshouse.tracking.challenger import show_challenger
+from glasshouse.tracking.challenger import find_other, say_other, show_challenger
 from glasshouse.tracking.mirror import Mirror
 from glasshouse.tracking.names import read_names
 from glasshouse.tracking.outcome import MANIFEST, NETWORK, Outcome, flatten_scores, read_outcome
@@ -94,6 +94,14 @@ def _show_present(
     mirror: Mirror, parent: Run, outcome: Outcome, model_name: str, report: Report, childless: bool
 ) -> None:
     report.parent = parent.info.run_id
+    other = find_other(mirror, parent, outcome.network, model_name)
+    if other is not None:  # a run shows one set of bytes: those of its model
+        report.version = other.shown
+        mirror.set_tags(parent, _git_tags(mirror.root, parent))
+        if outcome.is_whole:
+            show_challenger(mirror, parent, outcome, model_name, other.number)
+        report.faults.append(say_other(other))
+        return
     scores = outcome.metrics or _last_scores(state_folder(mirror.root, report.state))
     report.scores = mirror.log_values(parent, scores)
     if childless:  # everything came from a cache: the curves have no other run to stand in
