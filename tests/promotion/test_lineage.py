@@ -23,6 +23,7 @@ from glasshouse.promotion.lineage import (
     say_lineage,
     verify,
 )
+from glasshouse.tracking.aliases import Registry
 from glasshouse.tracking.facts import Facts, FactsMissing
 from glasshouse.tracking.store import Store
 from glasshouse.tracking.sync import sync
@@ -91,6 +92,49 @@ def test_everything_is_told_and_held_against_the_files(
     git(house, "remote", "add", "origin", "https://ada:secret@example.org/house.git")
     assert find_origin(house.root) == "https://example.org/house.git"
     assert len(verify(lineage, house.root)) == 3
+
+
+def test_a_commit_that_was_amended_gives_way_to_one_that_a_branch_holds(house: Any) -> None:
+    """A clone has neither what was amended, nor the branch of a change that was merged as another commit."""
+    house.project.write(".gitignore", "/data\n/exports\n/models\n/reports/*\nmlflow.db*\n/mlruns\n")
+    house.finish(0.0)
+    git(house, "init", "--quiet")
+    git(house, "add", "--all")
+    git(house, "commit", "--quiet", "--message", "all")
+    sync(house.root)
+    address = "models:/blooms-detector@challenger"
+
+    def told() -> tuple[str, str, str]:
+        lineage = read_lineage(house.root, address)
+        tags = Registry(lineage.store, lineage.version.name).client.get_run(lineage.version.run_id).data.tags
+        return lineage.facts.commit, tags["glasshouse.commit"], tags["mlflow.source.git.commit"]
+
+    def warnings() -> list[str]:
+        lines = say_lineage(read_lineage(house.root, address), house.root)
+        return [line for line in lines if line.startswith("warning")]
+
+    first = git(house, "rev-parse", "HEAD")
+    git(house, "tag", "--annotate", "--message", "kept", "kept")
+    git(house, "commit", "--quiet", "--amend", "--message", "amended")
+    sync(house.root)
+    assert told() == (first, first, first)
+    assert warnings() == []
+
+    git(house, "tag", "--delete", "kept")
+    (warning,) = warnings()
+    assert warning.startswith(
+        f"warning: no branch or tag here leads to commit {first[:12]}: `git fetch --all`"
+    )
+    git(house, "branch", "retrain/0123456789ab", first)
+    assert warnings() == []
+    house.project.write("pipeline/split.py", "# split, not committed\n")
+    house.finish(0.0)
+    sync(house.root)  # another state, which no commit holds
+    git(house, "checkout", "--quiet", "--", ".")
+    house.project.lock()
+    sync(house.root)
+    amended = git(house, "rev-parse", "HEAD")
+    assert told() == (amended, amended, amended) != (first, first, first)
 
 
 def test_the_commands_lead_into_a_project_inside_a_larger_repository(house: Any) -> None:

@@ -22,7 +22,7 @@ from glasshouse.params.recommended import AUTO
 from glasshouse.promotion.gate import LINE
 from glasshouse.tracking.addresses import conceal
 from glasshouse.tracking.aliases import CHAMPION, Registry, Version
-from glasshouse.tracking.commits import list_keepers
+from glasshouse.tracking.commits import list_keepers, list_refs
 from glasshouse.tracking.facts import Facts, read_trainings, take_machines
 from glasshouse.tracking.names import read_names
 from glasshouse.tracking.outcome import NETWORK
@@ -101,6 +101,12 @@ def say_lineage(lineage: Lineage, root: Path) -> Iterator[str]:
             f"warning: it was made from files that {where} does not hold: commit them (of pictures and "
             "weights the .dvc file that `dvc add` makes) and run `glasshouse runs sync` where they are; the "
             "commands below lead to the commit alone."
+        )
+    elif ask_git(root, "rev-parse", "--git-dir") and not list_refs(root, facts.commit):
+        yield (
+            f"warning: no branch or tag here leads to commit {facts.commit[:12]}: `git fetch --all`, if it "
+            "was made elsewhere. Where it was amended, rebased or squashed, check out the one in its place, "
+            "`dvc checkout`, and run `glasshouse runs sync`."
         )
     yield "reproduce"
     for line in list_commands(lineage, root):

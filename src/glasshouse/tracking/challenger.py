@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from glasshouse.journal.pipeline import PARAMS
 from glasshouse.journal.state import read_state
 from glasshouse.tracking.aliases import CHALLENGER, LINEAGE, Registry, Version
+from glasshouse.tracking.commits import is_lasting
 from glasshouse.tracking.facts import PREFIX, Pictures, read_facts, read_pictures
 from glasshouse.tracking.mirror import STATE, Mirror
 from glasshouse.tracking.outcome import Outcome
@@ -46,7 +47,8 @@ def say_other(version: Version) -> str:
 def show_challenger(mirror: Mirror, parent: Run, outcome: Outcome, name: str, number: str) -> None:
     """Give the version its facts, its run the files of its lineage, and move @challenger to it.
 
-    Facts once told stand; only a commit that holds the files as they were run replaces one that does not.
+    Facts once told stand; only a commit that holds the files as they were run replaces one that does not, or
+    that is in no branch any more.
     Where the version has other bytes than lie here, nothing else of here is told of it.
     The newest *synced* state is the challenger, not the highest number: data that went bad and was put back
     leads to an old version again.
@@ -62,12 +64,18 @@ def show_challenger(mirror: Mirror, parent: Run, outcome: Outcome, name: str, nu
         _keep_files(mirror, parent, pictures)
     else:
         known |= tags.keys()
-    if known >= tags.keys() and not (facts.committed and version.tags[OF_COMMIT[1]] == "false"):
+    told = (version.tags.get(key) for key in OF_COMMIT)
+    if known >= tags.keys() and not (facts.committed and _is_better(mirror.root, facts.commit, *told)):
         tags = {}
     else:
         tags = {key: value for key, value in tags.items() if key not in known or key in OF_COMMIT}
     registry.tag(version, tags)
     registry.point(CHALLENGER, number)
+
+
+def _is_better(root: Path, commit: str, told: str | None, held: str | None) -> bool:
+    """Whether a commit that holds the state is to be told in place of `told`, which held it or did not."""
+    return held == "false" or bool(told and told != commit and not is_lasting(root, told))
 
 
 def _keep_files(mirror: Mirror, parent: Run, pictures: Pictures) -> None:

@@ -40,6 +40,18 @@ def find_commit(root: Path, state: str, sources: Iterable[str]) -> tuple[str, bo
     return read_commit(root) or "", False
 
 
+def list_refs(root: Path, commit: str) -> list[str]:
+    """Branches and tags that lead to a commit; a clone lacks one that has none, such as an amended one."""
+    places = ("refs/heads", "refs/remotes", "refs/tags")
+    found = ask_git(root, "for-each-ref", f"--contains={commit}", "--format=%(refname)", *places)
+    return (found or "").splitlines()
+
+
+def is_lasting(root: Path, commit: str) -> bool:
+    """Whether a branch or tag leads to a commit, but for a retraining's, which goes once it is merged."""
+    return any(f"/{CHANGES}/" not in name for name in list_refs(root, commit))
+
+
 def list_unheld(root: Path, commit: str, paths: Iterable[str]) -> list[str]:
     """Files at or below `paths` that git does not know, or ignores, and that no .dvc file of `commit` keeps.
 

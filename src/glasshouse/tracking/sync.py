@@ -17,6 +17,7 @@ from glasshouse.journal.page import write_page
 from glasshouse.journal.pipeline import PARAMS
 from glasshouse.journal.state import read_state
 from glasshouse.tracking.challenger import find_other, say_other, show_challenger
+from glasshouse.tracking.commits import is_lasting
 from glasshouse.tracking.mirror import Mirror
 from glasshouse.tracking.names import read_names
 from glasshouse.tracking.outcome import MANIFEST, NETWORK, Outcome, flatten_scores, read_outcome
@@ -210,10 +211,11 @@ def _describe_manifest(path: Path, name: str, digest: str) -> Dataset:
 
 
 def _git_tags(root: Path, parent: Run) -> dict[str, str]:
-    """The commit that holds this state; a clean one, once found, stands."""
-    if parent.data.tags.get(DIRTY) == "false":
-        return {}
-    commit = read_commit(root)
+    """The commit that holds this state; a clean one, once found, stands while it is in a branch or tag."""
+    told, commit = parent.data.tags, read_commit(root)
     if commit is None:
         return {}
-    return {COMMIT: commit, "mlflow.source.git.commit": commit, DIRTY: str(has_changes(root)).lower()}
+    dirty = has_changes(root)
+    if told.get(DIRTY) == "false" and (dirty or is_lasting(root, told[COMMIT])):
+        return {}
+    return {COMMIT: commit, "mlflow.source.git.commit": commit, DIRTY: str(dirty).lower()}
