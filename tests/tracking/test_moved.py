@@ -15,7 +15,7 @@ from glasshouse.export.stamp import stamp
 from glasshouse.inputs.recipe import Recipe
 from glasshouse.tracking.aliases import CHAMPION, Registry
 from glasshouse.tracking.moved import bring_along
-from glasshouse.tracking.store import StoreAway, locate_store
+from glasshouse.tracking.store import Store, StoreAway, locate_store
 from glasshouse.tracking.sync import sync
 
 RECIPE = Recipe("classify", ("red", "green", "blue"), 8, 8, "stretch", 0)
@@ -124,10 +124,32 @@ def test_files_that_did_not_come_along_are_told(
         assert sync(copy).version == f"{NAME} version 2"
 
 
+def test_models_of_a_shared_database_outlive_the_worktree_that_made_the_first(
+    stored: Any, tmp_path: Path, make_project: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shutil.copy(stored.root / "mlflow.db", shared / "runs.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{shared}/runs.db")
+    worktrees = [tmp_path / name for name in ("first", "second")]
+    for worktree in worktrees:
+        worktree.mkdir()
+        make_project(worktree).make_outputs()
+        assert sync(worktree).version == f"{NAME} version 1"
+    shutil.rmtree(worktrees[0])
+    registry = Registry(locate_store(worktrees[1]), NAME)
+    version = registry.read("1")
+    assert version is not None
+    network = registry.fetch_network(version, tmp_path)
+    assert network.read_bytes() == (worktrees[1] / "exports/model.onnx").read_bytes()
+    assert not (worktrees[1] / "mlruns").exists()
+
+
 def test_a_database_that_two_projects_share_is_left_alone(
     champion: Path, tmp_path: Path, make_project: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """MLFLOW_TRACKING_URI of one leads to the database of the other."""
+    """MLFLOW_TRACKING_URI of one leads to the database of the other, which has an experiment whose files lie
+    with the one: so made by earlier releases."""
     other = tmp_path / "other"
     other.mkdir()
     project = make_project(other)
@@ -135,10 +157,11 @@ def test_a_database_that_two_projects_share_is_left_alone(
     project.make_outputs()
     with monkeypatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{champion}/mlflow.db")
-        sync(other)
+        sync(other, Store(f"sqlite:///{champion}/mlflow.db", (other / "mlruns").as_uri()))
         before = dump(champion)
         Registry(locate_store(other), NAME)
         Registry(locate_store(champion), NAME)
+        sync(other)
     assert list(other.glob("mlruns/*")) and dump(champion) == before
     sync(champion)
 

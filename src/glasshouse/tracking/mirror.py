@@ -21,7 +21,7 @@ from glasshouse.journal.journal import (
 )
 from glasshouse.tracking.moved import is_elsewhere, say_left
 from glasshouse.tracking.names import make_legal
-from glasshouse.tracking.store import AFTERWARDS, Patience, Store, StoreAway, alone, connect, spoken
+from glasshouse.tracking.store import AFTERWARDS, DATABASE, Patience, Store, StoreAway, alone, connect, spoken
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -181,9 +181,11 @@ class Mirror:
         return str(found.experiment_id)
 
     def _demand_own_files(self, location: str) -> None:
-        """Never write into another project's folder; raises StoreAway."""
+        """Never write into another project's folder, but by a database that is shared; raises StoreAway."""
         own = self.store.own
-        if own is not None and is_elsewhere(location, own[1]):
+        if own is None or own[0].resolve() != self.root.resolve() / DATABASE:
+            return
+        if is_elsewhere(location, own[1]):
             raise StoreAway(say_left(self.experiment, location, *own))
 
     def _only_run(

@@ -23,6 +23,7 @@ from glasshouse.tracking.moved import FOLDER, Unmovable, bring_along
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+DATABASE = "mlflow.db"  # the project's own
 PREFLIGHT_SECONDS = 2.0
 LOCK_SECONDS = 60.0
 SHOWN_REASON = 200  # characters of what MLflow says, which may be a page
@@ -87,7 +88,7 @@ class Store:
 
     @property
     def own(self) -> tuple[Path, str] | None:
-        """Database and address of `mlruns`, where they lie in one folder, and so are the project's own."""
+        """Database and address of `mlruns`, where they lie in one folder, and so move together."""
         database, artifacts = self.database, self.artifacts
         if database is None or artifacts is None:
             return None
@@ -95,11 +96,17 @@ class Store:
 
 
 def locate_store(root: Path) -> Store:
-    """MLFLOW_TRACKING_URI where it is set, else `mlflow.db` and `mlruns/` in the project's folder."""
+    """MLFLOW_TRACKING_URI where it is set, else `mlflow.db` and `mlruns/` in the project's folder.
+
+    Files lie beside a database file, which worktrees and clones may share: none of them, removed, takes the
+    models of the others along. A database behind a network has no such place, and gets that of the project.
+    """
     root = root.resolve()
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / DATABASE}"
     remote = urlsplit(uri).scheme in ("http", "https", "databricks")
-    return Store(uri, None if remote else (root / FOLDER).as_uri())
+    database = Store(uri, None).database
+    folder = root if database is None else database.resolve().parent
+    return Store(uri, None if remote else (folder / FOLDER).as_uri())
 
 
 def connect(store: Store, patience: Patience) -> MlflowClient:
