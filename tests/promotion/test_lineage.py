@@ -25,7 +25,7 @@ from glasshouse.promotion.lineage import (
 )
 from glasshouse.tracking.aliases import Registry
 from glasshouse.tracking.facts import Facts, FactsMissing
-from glasshouse.tracking.store import Store
+from glasshouse.tracking.store import Store, locate_store
 from glasshouse.tracking.sync import sync
 
 
@@ -92,6 +92,26 @@ def test_everything_is_told_and_held_against_the_files(
     git(house, "remote", "add", "origin", "https://ada:secret@example.org/house.git")
     assert find_origin(house.root) == "https://example.org/house.git"
     assert len(verify(lineage, house.root)) == 3
+
+
+def test_a_project_without_a_commit_is_told_as_such(house: Any) -> None:
+    git(house, "init", "--quiet")
+    house.finish(0.0)
+    sync(house.root)
+    lines = list(say_lineage(read_lineage(house.root, "models:/blooms-detector@challenger"), house.root))
+    assert "commit     none" in lines
+    (warning,) = (line for line in lines if line.startswith("warning"))
+    assert warning.startswith("warning: it was made from files that no commit holds: commit them")
+
+
+def test_a_version_of_a_release_that_told_no_facts_says_what_it_lacks(house: Any) -> None:
+    house.finish(0.0)
+    sync(house.root)
+    store = locate_store(house.root)
+    client = Registry(store, "blooms-detector").client
+    number = client.create_model_version("blooms-detector", str(house.root), None).version
+    with pytest.raises(FactsMissing, match=rf"version {number} lacks the tags state, commit, "):
+        read_lineage(house.root, f"models:/blooms-detector/{number}")
 
 
 def test_a_commit_that_was_amended_gives_way_to_one_that_a_branch_holds(house: Any) -> None:

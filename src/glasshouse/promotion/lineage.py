@@ -71,6 +71,7 @@ def read_lineage(root: Path, address: str | None = None, store: Store | None = N
     if version is None:
         told = ", ".join(f"@{name} is version {at}" for name, at in aliases.items()) or "no alias is set"
         raise UnknownModel(f"MLflow at {store.shown} has no {address} ({told}).")
+    facts = version.facts  # first: a version of an earlier release has no files of its lineage either
     with TemporaryDirectory() as folder:
         params = read_yaml(registry.fetch(version, PARAMS, Path(folder)))
         logged = registry.read_params(version)
@@ -79,7 +80,7 @@ def read_lineage(root: Path, address: str | None = None, store: Store | None = N
             path: digest for stage in read_lock(Path(folder)).values() for path, digest in stage.outs.items()
         }
     theirs = tuple(name for name, at in aliases.items() if at == version.number)
-    return Lineage(version, version.facts, params, logged, outs, theirs, store)
+    return Lineage(version, facts, params, logged, outs, theirs, store)
 
 
 def say_lineage(lineage: Lineage, root: Path) -> Iterator[str]:
@@ -96,9 +97,9 @@ def say_lineage(lineage: Lineage, root: Path) -> Iterator[str]:
         meant = f" ({lineage.logged[key]})" if value == AUTO and key in lineage.logged else ""
         yield f"  {key}: {value}{meant}"
     if not facts.committed:
-        where = f"commit {facts.commit[:12]}" if facts.commit else "no commit"
+        where = f"commit {facts.commit[:12]} does not hold" if facts.commit else "no commit holds"
         yield (
-            f"warning: it was made from files that {where} does not hold: commit them (of pictures and "
+            f"warning: it was made from files that {where}: commit them (of pictures and "
             "weights the .dvc file that `dvc add` makes) and run `glasshouse runs sync` where they are; the "
             "commands below lead to the commit alone."
         )
@@ -117,10 +118,8 @@ def _rows(lineage: Lineage) -> Iterator[tuple[str, str]]:
     version, facts = lineage.version, lineage.facts
     made = datetime.fromtimestamp(version.created, UTC).strftime("%Y-%m-%d %H:%M:%S")
     yield "state", facts.state
-    yield (
-        "commit",
-        f"{facts.commit or 'none'}{'' if facts.committed else ' and changes that it does not hold'}",
-    )
+    changed = bool(facts.commit) and not facts.committed
+    yield "commit", f"{facts.commit or 'none'}{' and changes that it does not hold' if changed else ''}"
     yield "trained", f"{facts.trained} UTC" if facts.trained else "not here: the outputs came from a cache"
     for stage, machine in list_machines(facts).items():
         yield "machine", f"{stage}: {machine}"
