@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import os
 import signal
 import sqlite3
 import ssl
@@ -342,3 +343,47 @@ def test_other_names_are_no_matter(name: str, tmp_path: Path, monkeypatch: pytes
     (tmp_path / name).mkdir()
     inspect(locate_store(tmp_path / name))
     inspect(Store(f"sqlite:///{tmp_path / name}/mlflow.db?timeout=30", None))
+
+
+OPEN = (
+    "import sys; from pathlib import Path; from glasshouse.tracking.mirror import Mirror;"
+    "from glasshouse.tracking.store import locate_store;"
+    "root = Path(sys.argv[1]); print(Mirror(root, locate_store(root), 'glasshouse').experiment_id)"
+)
+
+
+def open_in_a_process(root: Path, database: Path) -> subprocess.Popen[str]:
+    root.mkdir(exist_ok=True)
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{database}"}
+    return subprocess.Popen(
+        [sys.executable, "-c", OPEN, str(root)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_two_worktrees_make_one_database_at_once(tmp_path: Path) -> None:
+    database = tmp_path / "runs.db"
+    processes = [open_in_a_process(tmp_path / name, database) for name in ("first", "second")]
+    told = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], told
+    assert told[0][0] == told[1][0]
+    assert {path.name for path in tmp_path.iterdir()} == {"runs.db", "first", "second"}
+
+
+@pytest.mark.parametrize("seconds", [0.3, 0.5, 0.7])
+def test_a_kill_while_the_database_is_made_leaves_none_that_is_half_made(
+    tmp_path: Path, seconds: float
+) -> None:
+    database, deadline = tmp_path / "runs.db", time.monotonic() + 60
+    process = open_in_a_process(tmp_path / "first", database)
+    while not any(path.stat().st_size for path in tmp_path.glob("runs.db*")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.001)
+    time.sleep(seconds)
+    process.kill()
+    process.communicate()
+    again = open_in_a_process(tmp_path / "first", database)
+    assert again.communicate(timeout=120)[0].strip() == "1"

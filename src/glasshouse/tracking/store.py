@@ -79,7 +79,8 @@ class Store:
     def database(self) -> Path | None:
         """The file that it is, None where it is no SQLite database."""
         kind, _, place = self.uri.partition(":///")
-        return Path(place.partition("?")[0]) if kind == "sqlite" else None
+        name = place.partition("?")[0]
+        return Path(name) if kind == "sqlite" and name not in ("", ":memory:") else None
 
     @property
     def is_unborn(self) -> bool:
@@ -127,6 +128,8 @@ def connect(store: Store, patience: Patience) -> MlflowClient:
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
         with spoken(store):
+            if store.database is not None and store.is_unborn:
+                _create(store.database)
             client = MlflowClient(store.uri)
             told = bring_along(*store.own) if store.own is not None else None
     except Unmovable as error:
@@ -134,6 +137,31 @@ def connect(store: Store, patience: Patience) -> MlflowClient:
     if told is not None:
         print(told, file=sys.stderr, flush=True)
     return client
+
+
+def _create(database: Path) -> None:
+    """Let a database stand in its place only when it is whole.
+
+    MLflow makes it in many steps; one that was cut off among them, or that two processes made at once (of two
+    worktrees or clones), is of no use to anybody. Whoever comes first holds the folder meanwhile.
+
+    Raises StoreAway where another process holds it for too long.
+    """
+    from mlflow import MlflowClient
+
+    database.parent.mkdir(parents=True, exist_ok=True)  # as MLflow does
+    folder = os.open(database.parent, os.O_RDONLY)
+    try:
+        _await(folder, database.parent)
+        if database.exists():
+            return
+        fresh = database.absolute().with_name(f"{database.name}.new")
+        for left in (fresh, fresh.with_name(f"{fresh.name}-journal")):  # by one that was killed
+            left.unlink(missing_ok=True)
+        MlflowClient(f"sqlite:///{fresh}")
+        fresh.replace(database)
+    finally:
+        os.close(folder)
 
 
 @contextmanager
@@ -172,12 +200,17 @@ def alone(root: Path) -> Iterator[None]:
     path = root / ".glasshouse" / "mirror.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as stream:
-        deadline = time.monotonic() + LOCK_SECONDS
-        while not _seize(stream.fileno()):
-            if time.monotonic() > deadline:
-                raise StoreAway(f"another process has held {path} for {LOCK_SECONDS:.0f} s: end it, or wait.")
-            time.sleep(0.05)
+        _await(stream.fileno(), path)
         yield
+
+
+def _await(descriptor: int, path: Path) -> None:
+    """Take the lock on an open file or folder; raises StoreAway after LOCK_SECONDS."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    while not _seize(descriptor):
+        if time.monotonic() > deadline:
+            raise StoreAway(f"another process has held {path} for {LOCK_SECONDS:.0f} s: end it, or wait.")
+        time.sleep(0.05)
 
 
 def _seize(descriptor: int) -> bool:
