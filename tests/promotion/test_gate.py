@@ -463,6 +463,23 @@ def test_a_state_made_twice_with_other_bytes_stays_what_was_registered(
     assert verify(read_lineage(house.root, f"models:/{MODEL}/2"), house.root) == []
 
 
+def test_scores_edited_by_hand_reach_neither_the_run_nor_the_lineage(house: Any) -> None:
+    """`dvc commit` lets dvc.lock vouch for them, though no stage wrote them."""
+    house.finish(GOOD)
+    sync(house.root)
+    version = registry(house).read("1")
+    assert version is not None
+    house.project.write("reports/evaluate/metrics.json", '{"test": {"accuracy": 0.99}}')
+    house.project.lock()
+    (fault,) = sync(house.root).faults
+    assert fault.startswith(
+        f"scores, pages and model of here: {MODEL} version 1 is this state, but with other"
+    )
+    assert registry(house).client.get_run(version.run_id).data.metrics["accuracy"] == 0.5
+    (line,) = verify(read_lineage(house.root, f"models:/{MODEL}/1"), house.root)
+    assert line.startswith("reports/evaluate: ")
+
+
 def test_a_version_deleted_by_hand_is_registered_with_the_bytes_that_lie_here(house: Any) -> None:
     house.finish(BAD)
     sync(house.root)

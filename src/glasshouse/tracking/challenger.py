@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -22,25 +23,35 @@ if TYPE_CHECKING:
 
 KEPT = (PARAMS, "dvc.yaml", "dvc.lock")
 SEAL = "glasshouse.lineage"  # of the run: what was uploaded last
+OUTPUTS = f"{PREFIX}digests"  # of the version: output -> its digest in dvc.lock
 OF_COMMIT = (f"{PREFIX}commit", f"{PREFIX}committed")
 
 
-def find_other(mirror: Mirror, parent: Run, network: Path | None, name: str) -> Version | None:
-    """The version that came from the state's run, where it has other bytes than the file `network`."""
-    version = None if network is None else Registry(mirror.store, name).find_state(parent.data.tags[STATE])
-    if network is None or version is None or version.run_id != parent.info.run_id:
+def find_other(mirror: Mirror, parent: Run, outcome: Outcome, name: str) -> Version | None:
+    """The version that came from the state's run, where it has other bytes than lie here."""
+    version = Registry(mirror.store, name).find_state(parent.data.tags[STATE])
+    if version is None or version.run_id != parent.info.run_id:
         return None
-    digest = hashlib.sha256(network.read_bytes()).hexdigest()
-    return None if version.tags.get(DIGEST, digest) == digest else version
+    path = outcome.network
+    network = None if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
+    return version if _is_other(version, network, outcome.data_digests) else None
+
+
+def _is_other(version: Version, network: str | None, digests: Mapping[str, str]) -> bool:
+    """Whether the SHA-256 of the ONNX file, or the digest of an output, is not what the version tells of."""
+    told = json.loads(version.tags.get(OUTPUTS, "{}"))
+    changed = any(told.get(path, digest) != digest for path, digest in digests.items())
+    return changed or (network is not None and version.tags.get(DIGEST, network) != network)
 
 
 def say_other(version: Version) -> str:
     """What it means that a state was registered with other bytes, and what to do."""
     return (
         f"scores, pages and model of here: {version.shown} is this state, but with other bytes, such as "
-        "another processor, number of threads or release of TensorFlow makes them (`glasshouse lineage "
-        f"models:/{version.name}/{version.number}` tells which). What was registered stands. To have what "
-        f"lies here in its place, delete run {version.run_id} in MLflow, and sync again"
+        "another processor, number of threads or release of TensorFlow makes them, or an edit by hand "
+        f"(`glasshouse lineage models:/{version.name}/{version.number} --verify` tells which). What was "
+        f"registered stands. To have what lies here in its place, delete run {version.run_id} in MLflow, and "
+        "sync again"
     )
 
 
@@ -60,7 +71,7 @@ def show_challenger(mirror: Mirror, parent: Run, outcome: Outcome, name: str, nu
     if version is None:
         raise ValueError(f"{name} version {number} was deleted while it was registered: sync again.")
     tags, known = facts.as_tags(), set(version.tags)
-    if version.tags.get(DIGEST, facts.network) == facts.network:
+    if not _is_other(version, facts.network, facts.digests):
         _keep_files(mirror, parent, pictures)
     else:
         known |= tags.keys()

@@ -95,7 +95,7 @@ def _show_present(
     mirror: Mirror, parent: Run, outcome: Outcome, model_name: str, report: Report, childless: bool
 ) -> None:
     report.parent = parent.info.run_id
-    other = find_other(mirror, parent, outcome.network, model_name)
+    other = find_other(mirror, parent, outcome, model_name)
     if other is not None:  # a run shows one set of bytes: those of its model
         report.version = other.shown
         mirror.set_tags(parent, _git_tags(mirror.root, parent))
