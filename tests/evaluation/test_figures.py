@@ -41,6 +41,17 @@ def test_dots_share_the_axes_of_the_lines() -> None:
         line_chart([], "t", "x", "y", dots=[(2.0, Line("none", ()))])
 
 
+def test_what_a_chart_shows_is_told_in_words() -> None:
+    hill, one = Line("F1", ((0.0, 0.5), (0.25, 0.9128), (1.0, 0.0))), Line("alone", ((2.0, 8.0),))
+    falling = Line("loss", ((1.0, 2.0), (3.0, 0.5)))
+    dots = [(2.0, Line("boxes", ((0.0, 0.0), (10.0, 20.0))))]
+    chart = line_chart([hill, one, falling, Line("none", ())], "t", "epoch", "score", dots=dots)
+    assert chart.seen == (
+        "score over epoch: F1 from 0.5 at 0 to 0 at 1, highest 0.913 at 0.25; alone 8 at 2; "
+        "loss from 2 at 1 to 0.5 at 3; boxes 2 dots"
+    )
+
+
 def test_ticks_by_hand() -> None:
     assert ticks(0, 1) == [0, 0.2, 0.4, 0.6, 0.8, 1.0]
     assert ticks(-0.1, 26.2) == [0, 5, 10, 15, 20, 25]

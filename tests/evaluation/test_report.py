@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from dvc.utils import errored_revisions
 
+from glasshouse.evaluation.page import MOST_CURVES
 from glasshouse.evaluation.report import write_report
 from glasshouse.evaluation.results import SplitTables
 
@@ -188,6 +189,18 @@ def test_pictures_and_charts_are_of_the_split_that_counts(tables: Tables, tmp_pa
     text = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert len(re.findall(r"<span>t/\d+\.jpg</span>", text)) == 6 and "<span>p/" not in text
     assert "F1 {f1:.3f} at {threshold:.2f}</text>".format(**metrics["test"]["best_f1"]) in text
+
+
+def test_no_two_lines_of_a_chart_are_told_apart_by_colour_alone(tables: Tables, tmp_path: Path) -> None:
+    write(tmp_path, "detect", {"test": tables(2)})
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    dashes = dict(re.findall(r"\.line\.(s\d) \{ stroke-dasharray: ([\d ]+); \}", text))
+    assert sorted(dashes) == [f"s{number}" for number in range(1, MOST_CURVES)]  # the first one is whole
+    assert len(set(dashes.values())) == len(dashes)
+    for figure in re.findall(r'<figure class="chart">(.*?)</figure>', text, re.DOTALL):
+        drawn, legend = figure.split("<figcaption")
+        assert re.findall(r'class="line (s\d)"', drawn) == re.findall(r'class="line (s\d)"', legend)
+    assert "precision over recall: all classes from " in text
 
 
 @pytest.mark.parametrize(("detections", "shown"), [(0, "score nought"), (300, "score")])

@@ -30,6 +30,7 @@ class Chart:
 
     Args:
         title, x_label, y_label, note: words; the note, which may be empty, is what one must know to read it.
+        seen: what the drawing shows, for who cannot see it: each series' ends and its highest point.
         left: where the y axis stands.
         lines: (name, the d attribute of an SVG path).
         x_ticks, y_ticks: (place, words).
@@ -40,6 +41,7 @@ class Chart:
     title: str
     x_label: str
     y_label: str
+    seen: str
     left: float
     lines: tuple[tuple[str, str], ...]
     x_ticks: tuple[tuple[float, str], ...]
@@ -88,6 +90,7 @@ def line_chart(
         title=title,
         x_label=x_label,
         y_label=y_label,
+        seen=_say(x_label, y_label, lines, [line for _, line in dots]),
         left=left,
         lines=tuple((line.name, _path([(x_place(x), y_place(y)) for x, y in line.points])) for line in lines),
         x_ticks=tuple((x_place(tick), f"{tick:g}") for tick in ticks(x_low, x_high, whole=whole_x)),
@@ -116,6 +119,22 @@ def _range(values: list[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
     pad = 0.04 * (high - low) or 0.5
     return low - pad if low < 0 or low - pad > 0 else 0.0, high + pad
+
+
+def _say(x_label: str, y_label: str, lines: Sequence[Line], dots: Sequence[Line]) -> str:
+    """The series in words, in the units of the data."""
+    said = [f"{line.name} {_say_course(line.points)}" for line in lines if line.points]
+    said += [f"{line.name} {len(line.points)} dots" for line in dots]
+    return f"{y_label} over {x_label}: {'; '.join(said)}"
+
+
+def _say_course(points: Sequence[Point]) -> str:
+    (x_first, first), (x_last, last) = points[0], points[-1]
+    if len(points) == 1:
+        return f"{first:.3g} at {x_first:.3g}"
+    x_top, top = max(points, key=lambda point: point[1])
+    highest = "" if top in (first, last) else f", highest {top:.3g} at {x_top:.3g}"
+    return f"from {first:.3g} at {x_first:.3g} to {last:.3g} at {x_last:.3g}{highest}"
 
 
 def _side(x: float, words: str) -> Side:
