@@ -181,6 +181,17 @@ def test_page_is_the_same_every_time(rows: list[Row], tmp_path: Path) -> None:
     assert "pareto" not in (tmp_path / "one/leaderboard.md").read_text()
 
 
+def test_tables_are_read_by_ear_and_scrolled_by_keyboard(rows: list[Row], tmp_path: Path) -> None:
+    limits = tell_limits(2, 2, 20, 400)
+    page = write_board(tmp_path, Board("2 backbones", "", "accuracy", rows, COLUMNS, limits, {}))
+    text = page.read_text(encoding="utf-8")
+    assert text.count("<main>") == 1
+    headers = re.findall(r"<th[ >][^>]*", text)
+    assert headers and all('scope="' in header for header in headers)
+    scrolled = re.findall(r'<div class="wide" role="region" tabindex="0" aria-label="(\w+)"><table>', text)
+    assert scrolled == ["Leaderboard", "Differences"] and text.count("<table>") == 2
+
+
 def test_a_dollar_in_a_name_is_no_formula(make_row: MakeRow) -> None:
     rows = [make_row("a data/$_$.h5", GOOD, valid=0.9, cpu_ms_1=2.0)]
     assert draw_picture(rows, "1 backbone on $\\odd$", "$_$", "accuracy").keys() == {

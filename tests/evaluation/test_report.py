@@ -191,6 +191,21 @@ def test_pictures_and_charts_are_of_the_split_that_counts(tables: Tables, tmp_pa
     assert "F1 {f1:.3f} at {threshold:.2f}</text>".format(**metrics["test"]["best_f1"]) in text
 
 
+@pytest.mark.parametrize("task", ["detect", "classify"])
+def test_tables_are_read_by_ear_and_scrolled_by_keyboard(
+    tables: Tables, classified: Tables, tmp_path: Path, task: str
+) -> None:
+    priors = PRIORS if task == "detect" else None
+    write(tmp_path, task, {"test": tables(2) if task == "detect" else classified(2)}, priors=priors)
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert text.index("</nav>") < text.index("<main>") < text.index("<h2>") < text.index("</main>")
+    headers = re.findall(r"<th[ >][^>]*", text)
+    assert headers and all('scope="' in header for header in headers)
+    scrolled = re.findall(r'<div class="wide".*?>(?=<table|<pre)', text)
+    assert len(scrolled) == text.count("<table") + text.count("<pre>")
+    assert all(re.search('role="region" tabindex="0" aria-label="[^"]+"', each) for each in scrolled)
+
+
 def test_no_two_lines_of_a_chart_are_told_apart_by_colour_alone(tables: Tables, tmp_path: Path) -> None:
     write(tmp_path, "detect", {"test": tables(2)})
     text = (tmp_path / "index.html").read_text(encoding="utf-8")
@@ -306,7 +321,8 @@ def test_a_model_that_finds_nothing_still_gets_its_report(tables: Tables, tmp_pa
     assert metrics["test"]["errors"]["missed"]["gain_mAP_50"] == 0.0
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert "0 of" in page and "loadRes" not in page  # pycocotools cannot load results without any
-    kinds = re.findall(r"<tr><th>(\w+)</th>.*?(\d+)</td>.*?>([^<>]*)</td>", page[page.index("if mended") :])
+    table = page[page.index("if mended") :]
+    kinds = re.findall(r"<tr><th [^>]*>(\w+)</th>.*?(\d+)</td>.*?>([^<>]*)</td>", table)
     assert kinds[0] == ("missed", str(metrics["test"]["ground_truth"]), "+0.000")
 
 

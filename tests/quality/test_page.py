@@ -87,6 +87,17 @@ def test_a_stopped_stage_is_told_first_and_its_worst_pictures_follow(judge):
     )
 
 
+def test_tables_are_read_by_ear_and_scrolled_by_keyboard(judge):
+    page = judge()
+    parts = [(tag, attrs) for tag, attrs in page.tags if tag in ("main", "th", "table")]
+    assert [tag for tag, _ in parts].count("main") == 1
+    assert {attrs.get("scope") for tag, attrs in parts if tag == "th"} == {"col"}
+    scrolled = [attrs for _, attrs in page.tags if attrs.get("class") == "wide"]
+    assert len(scrolled) == [tag for tag, _ in parts].count("table") > 0
+    assert {(each["role"], each["tabindex"]) for each in scrolled} == {("region", "0")}
+    assert "Failing rows of no_label_set_aside" in [each["aria-label"] for each in scrolled]
+
+
 def test_what_cannot_be_shown_is_named_with_its_reason(judge):
     page = judge()
     assert "cannot be shown" in page.words and "not a picture: begins like none of" in page.words
