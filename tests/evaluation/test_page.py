@@ -14,6 +14,7 @@ import pytest
 
 from glasshouse.evaluation.page import (
     class_outcomes,
+    class_rows,
     error_rows,
     found_words,
     gain_words,
@@ -46,6 +47,16 @@ def test_outcomes_are_counted_by_class_and_told_in_the_verdict(tables: Tables, c
     answered = replace(answered, actual=np.array([0, 0, 1, 2]), predicted=np.array([0, 1, 1, 0]))
     assert outcomes_of(answered) == [[1, 1, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0]]
     assert found_words(answered, "classify") == "2 of 4 pictures right, 2 taken for another class"
+
+
+def test_the_weakest_class_comes_first_with_its_own_counts() -> None:
+    levels = {"rose": 0.9, "new": None, "tulip": 0.1, "daisy": 0.1}
+    per_class = {name: {"precision": 0.5, "f1": level} for name, level in levels.items()}
+    rows = class_rows(per_class, [{"found": number} for number in range(4)], "f1")
+    assert [(name, outcome["found"]) for name, _, outcome in rows] == [
+        ("tulip", 2), ("daisy", 3), ("rose", 0), ("new", 1)
+    ]  # fmt: skip
+    assert all(scores is per_class[name] for name, scores, _ in rows)
 
 
 def test_a_gain_has_one_sign_or_is_a_dash() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,7 +133,9 @@ def render_page(
         remark=REMARKS.get(task),
         score_rows=score_rows(SCORES[task], columns),
         class_scores=CLASS_SCORES[task],
-        outcomes=class_outcomes(results[final]),
+        class_rows=class_rows(
+            metrics[final]["per_class"], class_outcomes(results[final]), CLASS_SCORES[task][0]
+        ),
         confusion=results[final].confusion.tolist() if len(results[final].names) <= MOST_NAMES else None,
         mix_ups=mix_ups(results[final]),
         names=results[final].names,
@@ -219,6 +222,19 @@ def class_outcomes(result: SplitResult) -> list[dict[str, int]]:
         }
         for row in range(classes)
     ]
+
+
+def class_rows(
+    per_class: Mapping[str, Mapping[str, float | None]], outcomes: Sequence[Mapping[str, int]], key: str
+) -> list[tuple[str, Mapping[str, float | None], Mapping[str, int]]]:
+    """Name, scores and outcomes of each class: the lowest `key` first, classes without one last."""
+
+    def level(scores: Mapping[str, float | None]) -> float:
+        value = scores[key]
+        return math.inf if value is None else value
+
+    rows = [(*named, outcome) for named, outcome in zip(per_class.items(), outcomes, strict=True)]
+    return sorted(rows, key=lambda row: level(row[1]))
 
 
 def mix_ups(result: SplitResult) -> list[dict[str, Any]]:
