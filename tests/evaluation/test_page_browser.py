@@ -24,7 +24,6 @@ _spec.loader.exec_module(browser)
 PROGRAM = browser.find_browser()
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium or Chrome is installed")
 HISTORY = [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0}]
-READABLE = 4.5  # contrast of text, WCAG 2.2, 1.4.3
 
 
 @pytest.fixture
@@ -63,6 +62,15 @@ def test_a_phone_shows_all_that_a_screen_shows(page: Any) -> None:
     assert heights and min(heights) > 11  # of the letters' box; the letters have some 10 px
 
 
+def test_paper_holds_the_whole_of_every_table(page: Any) -> None:
+    page.resize(718, 1016)  # A4 without its margins
+    page.open(page.address)
+    widths = "[...document.querySelectorAll('.wide')].map((each) => [each.scrollWidth, each.clientWidth])"
+    assert any(whole > shown for whole, shown in page.run(widths))
+    page.call("Emulation.setEmulatedMedia", media="print")
+    assert all(whole == shown for whole, shown in page.run(widths))
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_counts_are_readable_on_the_strongest_shade(page: Any, dark: bool) -> None:
     page.resize(1280, 900, dark=dark)
@@ -75,22 +83,8 @@ def test_counts_are_readable_on_the_strongest_shade(page: Any, dark: bool) -> No
             "getComputedStyle(document.body).backgroundColor]; })()"
         )
         *colour, share = [float(part) for part in re.findall(r"[\d.]+", shade)]
-        behind = read_colour(ground)
-        assert contrast(share * np.array(colour) + (1 - share) * behind, read_colour(ink)) > READABLE
-
-
-def read_colour(words: str) -> np.ndarray:
-    """`rgb(r, g, b)` as 0..1."""
-    return np.array([int(part) for part in re.findall(r"\d+", words)]) / 255
-
-
-def contrast(one: np.ndarray, other: np.ndarray) -> float:
-    """WCAG's ratio of two colours in sRGB, 0..1."""
-    lights = [
-        float(
-            np.where(each <= 0.04045, each / 12.92, ((each + 0.055) / 1.055) ** 2.4)
-            @ [0.2126, 0.7152, 0.0722]
+        behind = browser.read_colour(ground)
+        assert (
+            browser.contrast(share * np.array(colour) + (1 - share) * behind, browser.read_colour(ink))
+            > browser.READABLE
         )
-        for each in (one, other)
-    ]
-    return (max(lights) + 0.05) / (min(lights) + 0.05)

@@ -1,10 +1,11 @@
-"""A real headless browser, driven through Chromium's debugging pipe with nothing but the standard library."""
+"""A real headless browser, driven through Chromium's debugging pipe."""
 
 from __future__ import annotations
 
 import base64
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,8 @@ import sys
 import time
 from pathlib import Path
 from typing import Any, Self
+
+import numpy as np
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 # Chromium reads commands from descriptor 3 and answers on 4.
@@ -22,6 +25,7 @@ for end, wanted in zip(ends, (3, 4)):
     os.dup2(end, wanted)
 os.execv(sys.argv[3], sys.argv[3:])
 """
+READABLE = 4.5  # contrast of text, WCAG 2.2, 1.4.3
 FLAGS = (
     "--headless=new",
     "--remote-debugging-pipe",
@@ -40,6 +44,20 @@ def find_browser() -> str | None:
     """The first that is installed; $BROWSER_FOR_TESTS names another."""
     named = os.environ.get("BROWSER_FOR_TESTS")
     return named or next((path for path in map(shutil.which, NAMES) if path), None)
+
+
+def read_colour(words: str) -> np.ndarray:
+    """`rgb(r, g, b)` as 0..1."""
+    return np.array([int(part) for part in re.findall(r"\d+", words)]) / 255
+
+
+def contrast(one: np.ndarray, other: np.ndarray) -> float:
+    """WCAG's ratio of two colours in sRGB, 0..1."""
+    linear = [
+        np.where(each <= 0.04045, each / 12.92, ((each + 0.055) / 1.055) ** 2.4) for each in (one, other)
+    ]
+    low, high = sorted(float(each @ [0.2126, 0.7152, 0.0722]) for each in linear)
+    return (high + 0.05) / (low + 0.05)
 
 
 class Browser:
