@@ -14,7 +14,7 @@ import pytest
 from glasshouse.quality.checking.checks import GuardFailure
 from glasshouse.quality.checking.guard import guard
 from glasshouse.quality.copies import tabulate_copies
-from glasshouse.quality.page.histograms import cut_axis, draw_steps
+from glasshouse.quality.page.histograms import cut_axis, draw_steps, gather_charts
 from glasshouse.quality.page.page import read_stages, write_page
 from glasshouse.quality.profile import write_profile
 from glasshouse.quality.sketches import sketch
@@ -96,6 +96,30 @@ def test_tables_are_read_by_ear_and_scrolled_by_keyboard(judge):
     assert len(scrolled) == [tag for tag, _ in parts].count("table") > 0
     assert {(each["role"], each["tabindex"]) for each in scrolled} == {("region", "0")}
     assert "Failing rows of no_label_set_aside" in [each["aria-label"] for each in scrolled]
+
+
+def test_no_verdict_is_told_by_colour_alone(judge):
+    page = judge(
+        objects=lambda frame: frame.assign(x_max_px=frame["x_max_px"].where(frame.index != 5, 500.0))
+    )
+    notes = re.findall(r'<p><b class="(bad|warn|none)">\w+[^<]*</b> <span>(critical: |warning: )?', page.text)
+    told = {"bad": "critical: ", "warn": "warning: ", "none": ""}
+    assert {"bad", "warn"} <= {level for level, _ in notes}
+    assert all(words == told[level] for level, words in notes)
+    assert "rect.warn { stroke-dasharray" in page.text
+
+
+def test_drift_is_told_in_words():
+    profile = sketch([1.0, 2.0, 3.0]).as_json()
+    moved = {"feature": "boxes_per_picture", "psi": 1.0}
+    document = {
+        "profile": {"sketches": {"boxes_per_picture": profile}, "mixes": {"labels": {"counts": {"rose": 1}}}},
+        "reference": {"sketches": {"boxes_per_picture": sketch([4.0, 5.5]).as_json()}, "mixes": {}},
+        "drift": [moved],
+    }
+    chart, mix = gather_charts(document, {"boxes_per_picture"})
+    assert chart.seen == "this data version: half at most 2; accepted version: half at most 4"
+    assert (chart.has_moved, mix.has_moved, mix.seen) == (True, False, "")
 
 
 def test_what_cannot_be_shown_is_named_with_its_reason(judge):

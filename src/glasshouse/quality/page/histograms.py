@@ -35,6 +35,7 @@ class Chart:
         bars: filled shape of the present set, an SVG path in WIDTH x HEIGHT; "" for a mix of classes.
         outline: line of the accepted set; "" without one.
         ends: smallest and largest number of both sets, as text; one where they are the same.
+        seen: where the middle of both sets lies, for who cannot see the drawing; "" for a mix.
         mix: (class, share now, share then or None), the most frequent classes, for a mix.
         drift: the row of `drift`, None without an accepted set.
         has_moved: whether a check has found so.
@@ -44,6 +45,7 @@ class Chart:
     bars: str
     outline: str
     ends: list[str]
+    seen: str
     mix: list[tuple[str, float, float | None]]
     drift: Mapping[str, Any] | None
     has_moved: bool
@@ -62,7 +64,7 @@ def gather_charts(document: Mapping[str, Any], moved: Collection[str]) -> list[C
     for name, part in profile["mixes"].items():
         mix = _mix(part["counts"], reference["mixes"].get(name, {}).get("counts"))
         key = f"mix_of_{name}"
-        charts.append(Chart(WORDS.get(key, key), "", "", [], mix, rows.get(key), key in moved))
+        charts.append(Chart(WORDS.get(key, key), "", "", [], "", mix, rows.get(key), key in moved))
     return charts
 
 
@@ -83,7 +85,11 @@ def _chart(
         say_number(end(float(part.values[place]) for part in both)) for end, place in ((min, 0), (max, -1))
     ]
     ends = list(dict.fromkeys(ends))
-    return Chart(WORDS.get(name, name), shapes[0], outline, ends, [], row, has_moved)
+    seen = "; ".join(
+        f"{which}: half at most {say_number(part.quantile(0.5))}"
+        for which, part in zip(("this data version", "accepted version"), both, strict=False)
+    )
+    return Chart(WORDS.get(name, name), shapes[0], outline, ends, seen, [], row, has_moved)
 
 
 def cut_axis(sketches: Sequence[Sketch]) -> np.ndarray[Any, np.dtype[np.float64]]:
