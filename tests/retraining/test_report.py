@@ -248,3 +248,40 @@ def test_each_training_has_a_curve_of_its_own(finished: Path, promoted: Verdict)
 def test_a_curve_without_points_is_left_out() -> None:
     drawn = ElementTree.fromstring(draw_curves("loss", [("head", [(1.0, 2.0), (2.0, 1.0)]), ("none", [])]))
     assert len(list(drawn.iter(f"{SVG}path"))) == 1
+
+
+def test_neither_models_nor_curves_are_told_apart_by_colour_alone() -> None:
+    drawn = ElementTree.fromstring(draw_pairs([Pair("a", 0.25, 0.5)], "old", "new"))
+    assert [circle.get("fill") == "none" for circle in drawn.iter(f"{SVG}circle")] == [True, False]
+    words = [text.text for text in drawn.iter(f"{SVG}text")]
+    assert {"○ old", "● new", "score, with its 95 % interval"} <= set(words)
+    points = [(1.0, 2.0), (2.0, 1.0)]
+    curves = ElementTree.fromstring(draw_curves("loss", [(name, points) for name in ("head", "tail")]))
+    lines, keys = (
+        [each.get("stroke-dasharray") for each in curves.iter(f"{SVG}{tag}") if each.get("stroke-dasharray")]
+        for tag in ("path", "line")
+    )
+    assert len(set(lines)) == 2 and lines == keys
+    assert "epoch" in [text.text for text in curves.iter(f"{SVG}text")]
+    assert (
+        curves.findtext(f"{SVG}title")
+        == "loss over epoch: head from 2 at 1 to 1 at 2; tail from 2 at 1 to 1 at 2"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("a" * 9 + "b" * 50 + "c" * 8, "a" * 9 + "..." + "c" * 8), ("花" * 11, "花" * 4 + "..." + "花" * 4)],
+)
+def test_a_long_name_keeps_its_beginning_and_its_end(name: str, shown: str) -> None:
+    drawn = ElementTree.fromstring(draw_pairs([Pair(name, None, 0.5)], "old", "new"))
+    assert shown in [text.text for text in drawn.iter(f"{SVG}text")]
+
+
+def test_words_are_readable_on_white_and_on_black() -> None:
+    drawn = ElementTree.fromstring(draw_pairs([Pair("a", 0.25, 0.5)], "old", "new"))
+    (ink,) = {text.attrib["fill"] for text in drawn.iter(f"{SVG}text")}
+    shares = [int(ink[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [((share + 0.055) / 1.055) ** 2.4 for share in shares]
+    light = sum(part * weight for part, weight in zip(linear, (0.2126, 0.7152, 0.0722), strict=True)) + 0.05
+    assert min(1.05 / light, light / 0.0556) > 4.3  # 0.0556: GitHub's #0d1117; more than 4.34 has no grey
