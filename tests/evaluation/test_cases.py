@@ -40,7 +40,7 @@ def test_what_happened_is_told_for_each_picture() -> None:
         ("truth", ""),
         ("missed", "missed tulip"),
         ("right", "rose 0.90"),
-        ("wrong", "rose 0.50"),
+        ("wrong", "rose 0.50, wrong"),
     ]
     assert (second.summary, second.marks[1].text) == ("1 wrong", "tulip 0.80, is rose")
     # What the network answered, by class index; the truth's marks are no answers.

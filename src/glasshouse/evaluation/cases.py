@@ -78,6 +78,8 @@ def _detection_marks(shown: CocoArrays, pairs: Pairs) -> list[Mark]:
             actual = shown.objects.category_ids[pairs.object_of[row]]
             kind = "right" if actual == category else "wrong"
             text += "" if actual == category else f", is {shown.categories[int(actual)]}"
+        else:
+            text += ", wrong"  # in grey, as some see it and print it, its colour is that of a right one
         marks.append(Mark(kind, text, _box(detections.boxes_xywh_px[row]), int(category) - 1, float(score)))
     return marks
 
