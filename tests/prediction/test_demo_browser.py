@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -173,3 +174,34 @@ def test_nothing_is_asked_of_anybody_else(fresh: Any, picture: Path) -> None:
     assert len(asked) >= 4
     assert all(url.startswith((fresh.address, "blob:")) for url in asked), asked
     assert not [event for event in fresh.events if event["method"] == "Runtime.exceptionThrown"]
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_long_names_stay_in_their_picture_and_keep_their_score(fresh: Any, picture: Path, width: int) -> None:
+    fresh.resize(width, 800)
+    choose(fresh, picture)
+    names = ["a" * 60, "Donau dampf " * 5, "وردة حمراء جميلة جدا في الحديقة الكبيرة", "花" * 40]
+    found = "".join(
+        f"{{label: labels[{place}], score: 0.5, box_xyxy_px: [{x}, {x}, {x + 10}, {x + 30}]}},"
+        for place, x in enumerate((0, 20, 50, 85))
+    )
+    fresh.run(
+        f"(() => {{ const labels = {json.dumps(names)};"
+        f"const found = {{width_px: 100, height_px: 120, objects: [{found}]}};"
+        "const [one] = known.models, source = document.querySelector('article img').src;"
+        "by('models').replaceChildren(build({ ...one, labels }, found, source, 'a')); sift(); })()"
+    )
+    assert fresh.run("document.documentElement.scrollWidth") == width
+    fresh.wait("document.querySelector('article img').complete")
+    ends = fresh.run(
+        "[...document.querySelectorAll('.box span')].map((span) => {"
+        "const box = span.getBoundingClientRect(), range = document.createRange();"
+        "range.selectNodeContents(span.lastChild);"
+        "const shown = document.querySelector('article img').getBoundingClientRect();"
+        "const score = range.getBoundingClientRect();"
+        "return [box.left - shown.left, shown.right - box.right, score.right - box.right,"
+        "span.textContent]; })"
+    )
+    assert [words for *_, words in ends] == [f"{name} 0.50" for name in reversed(names)]
+    for left, right, score, _ in ends:
+        assert left > -4 and right > -4 and score < 1  # the box's line and edge lie outside
