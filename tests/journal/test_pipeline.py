@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -144,3 +145,16 @@ def test_text_in_another_encoding_is_named(project: Any) -> None:
     (project.root / "params.yaml").write_bytes("seed: 7  # für alles\n".encode("latin-1"))
     with pytest.raises(ValueError, match=r"params\.yaml is not UTF-8 text \(byte 12\)"):
         read_yaml(project.root / "params.yaml")
+
+
+def test_a_lock_of_two_versions_says_the_way_out(tmp_path: Path) -> None:
+    path = tmp_path / "dvc.lock"
+    path.write_text("schema: '2.0'\nstages:\n<<<<<<< HEAD\n  a: {}\n=======\n  b: {}\n>>>>>>> theirs\n")
+    with pytest.raises(ValueError, match=r"dvc\.lock, line 3: git left .*`git checkout --ours dvc\.lock`"):
+        read_yaml(path)
+
+
+def test_a_lock_without_them_says_what_is_wrong_with_it(tmp_path: Path) -> None:
+    (tmp_path / "dvc.lock").write_text("stages: [a <<<<<<< b\n")
+    with pytest.raises(ValueError, match=r"dvc\.lock is no valid YAML"):
+        read_yaml(tmp_path / "dvc.lock")

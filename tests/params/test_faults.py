@@ -247,6 +247,12 @@ FAULTS = {
     "wrong indent": ("  valid: 0.15", "    valid: 0.15", "", ["no valid YAML"]),
     "foreign tag": ("seed: 7 ", "seed: !!python/name:os.system ", "", ["no valid YAML"]),
     "two documents": ("augment: ", "---\naugment: ", "", ["no valid YAML", "document"]),
+    "two versions of git's": (
+        "seed: 7 ",
+        "<<<<<<< HEAD\nseed: 8\n=======\nseed: 7\n>>>>>>> theirs\n",
+        "",
+        ["line 3", "git left two versions", "`git checkout --ours params.yaml`"],
+    ),
 }
 
 # Cases that leave no YAML to look at, or that want a line or a sound value which another case takes.
@@ -260,6 +266,7 @@ ALONE = {
     "zoom to nothing", "seeds too large together", "splits that nobody gives",
     "class twice in two forms", "space after a class",
     "pictures around what a stage writes", "model name with a quote",
+    "two versions of git's",
     "another of a few numbers", "text for one of a few numbers", "text beside a truth value",
 }  # fmt: skip
 

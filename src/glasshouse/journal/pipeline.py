@@ -10,6 +10,7 @@ from typing import Any
 
 from glasshouse.journal.digests import Digests
 from glasshouse.params.aliases import demand_bounded
+from glasshouse.params.conflicts import find_conflict, say_conflict
 
 PARAMS = "params.yaml"
 
@@ -63,12 +64,16 @@ def read_yaml(path: Path) -> dict[str, Any]:
     from ruamel.yaml.error import YAMLError
 
     try:
-        # libyaml where it is there, as DVC: a lock of two thousand lines takes 0.2 s in pure Python.
-        values = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-        demand_bounded(values)
+        text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8 text (byte {error.start}): save it as such.") from error
+    try:
+        # libyaml where it is there, as DVC: a lock of two thousand lines takes 0.2 s in pure Python.
+        values = YAML(typ="safe").load(text)
+        demand_bounded(values)
     except (YAMLError, ValueError) as error:
+        if line := find_conflict(text):
+            raise ValueError(f"{path}, line {line}: {say_conflict(path.name)}") from error
         raise ValueError(f"{path} is no valid YAML: {error}") from error
     if not isinstance(values, dict):
         raise ValueError(f"{path} must be a block of keys at the top. Got {type(values).__name__} instead.")

@@ -11,6 +11,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from glasshouse.params.aliases import demand_bounded
+from glasshouse.params.conflicts import find_conflict, say_conflict
 from glasshouse.params.faults import Fault, ParamsError
 
 Location = tuple[str | int, ...]
@@ -56,7 +57,9 @@ def parse_document(text: str, path: Path) -> Document:
         values = yaml.load(text)
         demand_bounded(values)
     except (YAMLError, ValueError, RecursionError) as error:
-        raise ParamsError(path, [_syntax(error)]) from error
+        line = find_conflict(text)
+        fault = Fault(line, "", say_conflict(path.name)) if line else _syntax(error)
+        raise ParamsError(path, [fault]) from error
     if values is None:
         raise _whole(path, "is empty: a block of keys is demanded.")
     if not isinstance(values, dict):
