@@ -65,7 +65,8 @@ def test_interrupted_and_taken_up_again(
 ) -> None:
     """The command as a person gives it; Ctrl-C, or the terminal closed, in the middle of a training."""
     code = (
-        "import sys; from glasshouse.comparison import run; from glasshouse.cli import main\n"
+        "import signal, sys; from glasshouse.comparison import run; from glasshouse.cli import main\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # the tests themselves may run under nohup
         f"run.Comparison.__init__.__defaults__ = ({repro!r},)\n"
         "sys.exit(main(['compare', '--backbones', 'mobilenet_v2,resnet18', '--parallel', '2']))"
     )
@@ -85,6 +86,17 @@ def test_interrupted_and_taken_up_again(
     assert not Comparison(tiny, plan(tiny, "mobilenet_v2", "resnet18"), repro).run().reasons
     again = [line for line in ran() if "resnet18" in line]
     assert again == ["fine_tune resnet18 0", "evaluate resnet18 0", "export resnet18 0"]
+
+
+def test_a_closed_terminal_is_not_heard_where_nohup_said_so() -> None:
+    code = (
+        "import signal; from glasshouse.commands.compare import listen\n"
+        "for before in (signal.SIG_IGN, signal.SIG_DFL):\n"
+        "    signal.signal(signal.SIGHUP, before); listen()\n"
+        "    print(signal.getsignal(signal.SIGHUP) is before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False"]
 
 
 def test_the_copies_are_held_until_their_figures_are_on_the_page(
