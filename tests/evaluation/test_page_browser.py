@@ -65,10 +65,9 @@ def test_a_phone_shows_all_that_a_screen_shows(page: Any) -> None:
 def test_paper_holds_the_whole_of_every_table(page: Any) -> None:
     page.resize(718, 1016)  # A4 without its margins
     page.open(page.address)
-    widths = "[...document.querySelectorAll('.wide')].map((each) => [each.scrollWidth, each.clientWidth])"
-    assert any(whole > shown for whole, shown in page.run(widths))
-    page.call("Emulation.setEmulatedMedia", media="print")
-    assert all(whole == shown for whole, shown in page.run(widths))
+    assert any(whole > shown for whole, shown in page.measure_wide())
+    page.turn_to_paper()
+    assert all(whole == shown for whole, shown in page.measure_wide())
 
 
 @pytest.mark.parametrize("dark", [False, True])

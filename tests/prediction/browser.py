@@ -152,6 +152,17 @@ class Browser:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
 
+    def measure_wide(self) -> list[list[int]]:
+        """Of each part that may be scrolled sideways: its width, and how much of it is shown, CSS pixels."""
+        widths: list[list[int]] = self.run(
+            "[...document.querySelectorAll('.wide')].map((each) => [each.scrollWidth, each.clientWidth])"
+        )
+        return widths
+
+    def turn_to_paper(self) -> None:
+        """Show the page as it is printed."""
+        self.call("Emulation.setEmulatedMedia", media="print")
+
     def photograph(self, path: Path) -> None:
         """The whole page as PNG."""
         shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)

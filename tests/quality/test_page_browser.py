@@ -59,10 +59,9 @@ def test_long_names_leave_room_for_the_bars(page):
 def test_paper_holds_the_whole_of_every_table(page):
     page.resize(718, 1016)  # A4 without its margins
     page.open(page.address)
-    widths = "[...document.querySelectorAll('.wide')].map((each) => [each.scrollWidth, each.clientWidth])"
-    assert all(whole > shown for whole, shown in page.run(widths))
-    page.call("Emulation.setEmulatedMedia", media="print")
-    assert all(whole == shown for whole, shown in page.run(widths))
+    assert all(whole > shown for whole, shown in page.measure_wide())
+    page.turn_to_paper()
+    assert all(whole == shown for whole, shown in page.measure_wide())
 
 
 @pytest.mark.parametrize("dark", [False, True])
