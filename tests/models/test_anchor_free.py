@@ -183,6 +183,21 @@ def test_an_object_gets_its_ten_best_points_if_nothing_else_is_said() -> None:
     assert (target_boxes[0, 6:] == [0, 0, 20, 20]).all()
 
 
+def test_the_overlap_weighs_with_its_sixth_power_and_the_score_with_its_root() -> None:
+    centres = np.array([[4, 10], [10, 10], [16, 10]], np.float32)
+    boxes = np.array([[[0, 0, 20, 20], [0, 0, 10, 20], [0, 0, 20, 20]]], np.float32)  # IoU 1, 0.5 and 1
+    _, target_scores, _ = assign(
+        np.array([[[0.64], [0.64], [0.16]]], np.float32),
+        boxes,
+        centres,
+        np.array([[[0, 0, 20, 20]]], np.float32),
+        np.ones((1, 1, 1), np.float32),
+        reach_px=4.8,
+    )
+    # 0.8 * 1, 0.8 * 0.5^6 and 0.4 * 1, scaled so that the best is asked for its IoU, 1.
+    assert np.asarray(target_scores)[0, :, 0] == pytest.approx([1.0, 1 / 64, 0.5], abs=1e-6)
+
+
 def loss_of(head: Head, raw: dict[str, Any], labels: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: np.asarray(value) for name, value in head.loss(head.encode(labels), raw).items()}
 
