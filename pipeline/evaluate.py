@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, "src")  # the sources of this folder, where those of another copy are installed
-from glasshouse.stage import stage
+from glasshouse.stage import refuse_arguments, stage
 
 RAW, PREPARED, HEAD, NETWORK = (
     Path("data/raw"),
@@ -73,4 +73,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    refuse_arguments(__doc__)
     main()

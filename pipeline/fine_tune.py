@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, "src")  # the sources of this folder, where those of another copy are installed
-from glasshouse.stage import stage
+from glasshouse.stage import refuse_arguments, stage
 
 PREPARED, HEAD, OUT = Path("data/prepared"), Path("models/head.keras"), Path("models/model.keras")
 CHECKPOINT = Path(".glasshouse/checkpoints/fine_tune.npz")
@@ -60,4 +60,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    refuse_arguments(__doc__)
     main()

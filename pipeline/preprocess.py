@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, "src")  # the sources of this folder, where those of another copy are installed
-from glasshouse.stage import stage
+from glasshouse.stage import refuse_arguments, stage
 
 RAW, SPLIT, OUT = Path("data/raw"), Path("data/split.parquet"), Path("data/prepared")
 
@@ -38,4 +38,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    refuse_arguments(__doc__)
     main()

@@ -8,6 +8,7 @@ with stage("split") as run:
 
 from __future__ import annotations
 
+import argparse
 import dis
 import errno
 import os
@@ -187,6 +188,20 @@ class Stage:
         else:
             text = "".join(traceback.format_exception(error))
             self.journal.end("failed", f"{type(error).__name__}: {error}", text)
+
+
+def refuse_arguments(about: str) -> None:
+    """End a stage script that was called with arguments, before it works: `--help` explains it, others it
+    does not know.
+
+    Args:
+        about: the script's docstring.
+    """
+    argparse.ArgumentParser(
+        description=about,
+        epilog="It takes no arguments: params.yaml holds its settings, and `dvc repro` runs it in its turn.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args()
 
 
 @contextmanager
