@@ -16,13 +16,14 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from glasshouse.journal.digests import Digests
 from glasshouse.journal.git import read_commit
+from glasshouse.journal.imports import uncollected
 from glasshouse.journal.journal import Journal, merge_epochs, read_executions
 from glasshouse.journal.live import Live, is_wanted
 from glasshouse.journal.machine import read_machine
@@ -95,7 +96,7 @@ class Stage:
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Clock what stands inside: `work` (drawing, training, predicting), `import` (heavy packages)."""
-        with self.clock.phase(name):
+        with self.clock.phase(name), uncollected() if name == "import" else nullcontext():
             yield
 
     def guard(self, tables: Mapping[str, DataFrame]) -> Verdict:

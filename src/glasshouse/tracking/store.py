@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from glasshouse.journal.imports import uncollected
 from glasshouse.tracking.addresses import conceal
 from glasshouse.tracking.moved import FOLDER, Unmovable, bring_along
 
@@ -122,7 +123,8 @@ def connect(store: Store, patience: Patience) -> MlflowClient:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", str(patience.retries))
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", "0.5")
-    from mlflow import MlflowClient
+    with uncollected():
+        from mlflow import MlflowClient
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)

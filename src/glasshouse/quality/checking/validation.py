@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import groupby
 from string import Template
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from glasshouse.journal.imports import uncollected
 from glasshouse.quality.checking.checks import KEPT_ROWS, Check, Outcome
 
 if TYPE_CHECKING:
@@ -29,20 +28,8 @@ Answers = Mapping[str, "ExpectationValidationResult"]
 def import_expectations() -> None:
     """Import Great Expectations without its telemetry."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    with _without_collection():
+    with uncollected():
         import great_expectations.expectations  # noqa: F401
-
-
-@contextmanager
-def _without_collection() -> Iterator[None]:
-    # 2,400 modules are made and none is garbage: the collector's passes over them are a fifth of the import.
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def validate(
