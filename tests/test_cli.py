@@ -104,6 +104,22 @@ def test_summary_tells_scores_with_intervals(inside: Any, capsys: pytest.Capture
     assert "`make ui`" in lines[3]
 
 
+def test_summary_says_whose_scores_they_are(inside: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """After an edit, or a pull without `dvc checkout`, they passed for the present model's."""
+    inside.make_outputs()
+    assert main(["summary"]) == 0
+    assert "note" not in capsys.readouterr().out
+    inside.write("exports/model.onnx", "another")
+    assert main(["summary"]) == 0
+    told = "note   exports is not on disk as export wrote it: run `dvc checkout` (or `dvc pull`)\n"
+    assert capsys.readouterr().out.endswith(told)
+    inside.set("seed: 7", "seed: 8")
+    assert main(["summary"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("test  mAP@0.5 0.880")
+    assert "note   these scores are of an earlier state; not up to date: download (params.yaml seed" in said
+
+
 def test_summary_names_the_server_that_has_the_runs(
     inside: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

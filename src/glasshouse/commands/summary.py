@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from glasshouse.tracking.outcome import METRICS
+from glasshouse.tracking.outcome import METRICS, read_outcome
 from glasshouse.tracking.store import locate_store
 
 REPORT = Path("reports/evaluate/index.html")
@@ -16,7 +16,8 @@ SCORES = {"mAP_50": "mAP@0.5", "mAP_50_95": "mAP@[.5:.95]", "accuracy": "accurac
 
 
 def show(_options: Namespace) -> int:
-    """Scores on test and valid with their 95 % intervals; status 1 where nothing was evaluated yet."""
+    """Scores on test and valid with their 95 % intervals, and whether they are of the present state; status 1
+    where nothing was evaluated yet."""
     path = Path(METRICS)
     if not path.is_file():
         print(f"No scores yet: {path} is missing. Run `dvc repro` (or `dvc pull`).")
@@ -28,6 +29,10 @@ def show(_options: Namespace) -> int:
     store = locate_store(Path.cwd())
     is_remote = store.artifacts is None  # its server has pages of its own
     print(f"runs   {store.shown} (MLflow)" if is_remote else "runs   `make ui` opens MLflow")
+    outcome = read_outcome(Path.cwd())
+    whose = "" if outcome.metrics else "these scores are of an earlier state; "
+    for fault in outcome.faults:
+        print(f"note   {whose}{fault}")
     return 0
 
 
