@@ -293,6 +293,21 @@ def test_what_tags_say_of_machines_never_becomes_a_command(make_facts: Any, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_tag_cannot_add_lines_of_its_own(house: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """A person types what `reproduce` lists."""
+    monkeypatch.chdir(house.root)
+    house.finish(0.0)
+    promote(house.root)
+    version = read_lineage(house.root).version
+    evil = "0.9\nreproduce\n  touch evil\x1b[2K\rfine"
+    Registry(locate_store(house.root), version.name).tag(version, {"score.mAP_50": evil})
+    assert main(["lineage"]) == 0
+    said = capsys.readouterr().out
+    assert "mAP_50 0.9\\nreproduce\\n  touch evil\\x1b[2K\\rfine" in said
+    assert said.splitlines().count("reproduce") == 1
+    assert "\x1b" not in said
+
+
 def test_a_training_that_failed_last_says_nothing_of_the_outputs(house: Any) -> None:
     house.finish(0.0)
     train(house, train_head=2, fine_tune=2)
