@@ -341,6 +341,19 @@ def test_doctor_tells_whether_the_pipeline_is_up_to_date(
     assert "did not answer in 0.01 s" in find_line(capsys.readouterr().out, "BAD pipeline")
 
 
+def test_doctor_tells_of_a_cache_that_takes_no_files(inside: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """DVC finds it out when a stage has worked: after a training."""
+    subprocess.run(["git", "init", "--quiet"], cwd=inside.root, check=True)
+    for words in (["init", "--quiet"], ["config", "cache.dir", "seed.txt/cache"]):
+        subprocess.run([sys.executable, "-m", "dvc", *words], cwd=inside.root, check=True)
+    main(["doctor"])
+    assert find_line(capsys.readouterr().out, "ok  cache").endswith("seed.txt/cache")
+    inside.write("seed.txt", "in the way")
+    assert main(["doctor"]) == 1
+    line = find_line(capsys.readouterr().out, "BAD cache")
+    assert "nothing can be written in" in line and "seed.txt (Not a directory)" in line
+
+
 def test_doctor_tells_of_an_address_that_can_keep_no_runs(
     inside: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

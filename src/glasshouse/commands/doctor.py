@@ -11,6 +11,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from glasshouse.journal.git import ask_git, has_changes, read_commit
 from glasshouse.journal.machine import THREADS, asked_threads, count_processors, count_threads, name_processor
@@ -87,6 +88,8 @@ def _project(root: Path) -> Iterator[Line]:
         )
     yield _say_git(root)
     yield _say_dvc(root)
+    if (root / ".dvc").is_dir():
+        yield _say_cache(root)
     yield _say_store(root)
 
 
@@ -115,17 +118,39 @@ def _say_dvc(root: Path) -> Line:
     if not (root / ".dvc").is_dir():
         return False, "pipeline", "no .dvc folder: run `dvc init`"
     # --quiet has status 1 both for changes and for most faults; --json has 0 unless something is wrong.
-    command = [sys.executable, "-m", "dvc", "status", "--json"]
+    well, answer = _ask_dvc(root, "status", "--json")
+    if not well:
+        return False, "pipeline", answer
+    return True, "pipeline", "not up to date: `dvc repro`" if json.loads(answer) else "up to date"
+
+
+def _say_cache(root: Path) -> Line:
+    """Whether DVC's cache takes files: a stage is told only when it has worked, after minutes of training."""
+    well, answer = _ask_dvc(root, "cache", "dir")
+    if not well:
+        return False, "cache", answer
+    cache = Path(root, answer.strip())
+    there = next(place for place in (cache, *cache.parents) if place.exists())
+    try:
+        with TemporaryFile(dir=there):
+            return True, "cache", str(cache)
+    except OSError as error:
+        return False, "cache", f"nothing can be written in {there} ({error.strerror}): no stage can end well"
+
+
+def _ask_dvc(root: Path, *words: str) -> tuple[bool, str]:
+    """Whether DVC answered, and its answer, or else what is wrong."""
+    shown = f"`dvc {' '.join(word for word in words if not word.startswith('-'))}`"
+    command = [sys.executable, "-m", "dvc", *words]
     try:
         answer = subprocess.run(
             command, cwd=root, capture_output=True, text=True, timeout=STATUS_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
-        return False, "pipeline", f"`dvc status` did not answer in {STATUS_SECONDS:g} s"
+        return False, f"{shown} did not answer in {STATUS_SECONDS:g} s"
     if answer.returncode != 0:
-        return False, "pipeline", f"`dvc status` failed: {_say_reason(answer)}"
-    changed = json.loads(answer.stdout)
-    return True, "pipeline", "not up to date: `dvc repro`" if changed else "up to date"
+        return False, f"{shown} failed: {_say_reason(answer)}"
+    return True, answer.stdout
 
 
 def _say_reason(answer: subprocess.CompletedProcess[str]) -> str:
