@@ -200,6 +200,14 @@ def test_ctrl_c_says_how_to_go_on(project: Any, script: Run) -> None:
     assert _last(project).status == "interrupted"
 
 
+@pytest.mark.parametrize("body", ["raise KeyboardInterrupt", "pass"], ids=["the second", "at the end"])
+def test_ctrl_c_while_a_stage_closes_is_no_fault_of_the_program(project: Any, script: Run, body: str) -> None:
+    impatient = "def again(self): raise KeyboardInterrupt\nrun.journal.__class__.close = again\n"
+    answer = script(impatient + body)
+    assert answer.returncode == 130
+    assert answer.stderr == "download: stopped. `dvc repro` goes on from here.\n"
+
+
 @pytest.mark.parametrize(("code", "status"), [("0", "ok"), ("3", "failed")])
 def test_leaving_is_an_end(project: Any, script: Run, code: str, status: str) -> None:
     assert script(f"import sys; sys.exit({code})").returncode == int(code)

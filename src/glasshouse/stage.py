@@ -16,10 +16,10 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from glasshouse.journal.digests import Digests
 from glasshouse.journal.git import read_commit
@@ -223,9 +223,9 @@ def stage(name: str, root: Path = Path(".")) -> Iterator[Stage]:
         _close(run, leaving if leaving.code else None)
         raise
     except KeyboardInterrupt as error:
-        _close(run, error)
-        print(f"{name}: stopped. `dvc repro` goes on from here.", file=sys.stderr)
-        raise SystemExit(130) from None
+        with suppress(KeyboardInterrupt):  # an impatient second one: what is left to note is not waited for
+            _close(run, error)
+        _leave_stopped(name)
     except Exception as error:
         _close(run, error)
         if not is_expected(error):
@@ -233,7 +233,10 @@ def stage(name: str, root: Path = Path(".")) -> Iterator[Stage]:
         print(say_fault(name, error, root), file=sys.stderr)
         raise SystemExit(1) from None
     else:
-        _close(run, None)
+        try:
+            _close(run, None)
+        except KeyboardInterrupt:
+            _leave_stopped(name)
 
 
 def is_expected(error: Exception) -> bool:
@@ -303,6 +306,11 @@ def _close(run: Stage | None, error: BaseException | None) -> None:
         print(f"{run.name}: {say_phases(run.clock.seconds)}", flush=True)
     except OSError as fault:  # nobody reads it any more: the stage is done all the same
         print(f"{run.name}: standard output cannot be written ({fault.strerror}).", file=sys.stderr)
+
+
+def _leave_stopped(name: str) -> NoReturn:
+    print(f"{name}: stopped. `dvc repro` goes on from here.", file=sys.stderr)
+    raise SystemExit(130) from None
 
 
 def _is_raised_here(trace: TracebackType) -> bool:
