@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from glasshouse.cli import main
+from glasshouse.commands.accept import say_changes
 from glasshouse.quality.profile import (
+    Profile,
     ProfileError,
     compare_categories,
     compare_profiles,
@@ -19,6 +22,7 @@ from glasshouse.quality.profile import (
     take_profile,
     write_profile,
 )
+from glasshouse.quality.sketches import sketch
 from glasshouse.tables.raw import TABLES, read_raw
 
 
@@ -158,6 +162,13 @@ def test_accepting_makes_the_present_version_the_reference(place, raw, shelf, ca
     said = capsys.readouterr().out
     assert f"before {present.data[:12]}: 23 and 2" in said and "99 pictures" in said
     assert "  mean_level: moved beyond chance: PSI" in said
+
+
+def test_large_medians_are_told_without_powers_of_ten():
+    none = ("", 0, {})
+    accepted = Profile(*none, {"width_px": sketch(np.full(200, 12_345))}, {})
+    present = Profile(*none, {"width_px": sketch(np.full(200, 12_445))}, {})
+    assert list(say_changes(accepted, present))[1].endswith(" KS 1.000, median 12345 -> 12445")
 
 
 def test_what_is_not_clean_is_accepted_only_by_force(place, capsys):

@@ -19,7 +19,7 @@ from glasshouse.retraining.report import (
     write_report,
     write_stopped,
 )
-from glasshouse.retraining.tables import say_interval, write_table
+from glasshouse.retraining.tables import say_figure, say_interval, write_table
 from glasshouse.retraining.verdict import SAME_NETWORK, Verdict, find_line
 
 STATE = "5" * 64
@@ -129,6 +129,16 @@ def test_the_difference_of_a_class_is_this_model_less_the_one_before(promoted: V
         "| tulips | 0.4 | 0.55 | +0.1500 | 12 |",
         "| roses | 0.5 | 0.25 | -0.2500 | - |",
         "| new | - | 0.1 | - | - |",
+    ]
+
+
+def test_what_people_count_in_stands_without_powers_of_ten(promoted: Verdict) -> None:
+    counted = {"per_class/person/ground_truth": 11004.0}
+    assert write_classes(promoted, [Pair("person", 0.4, 0.5)], counted)[2] == (
+        "| person | 0.4 | 0.5 | +0.1000 | 11004 |"
+    )
+    assert [say_figure(value) for value in (12345, 12345.4, 9999.4, 0.12345, 2.0, None, "a")] == [
+        *("12345", "12345", "9999", "0.1235", "2", "-", "a"),
     ]
 
 
@@ -243,6 +253,24 @@ def test_each_training_has_a_curve_of_its_own(finished: Path, promoted: Verdict)
     drawn = ElementTree.fromstring(draw_figures(finished, [], promoted)["loss.svg"])
     numbers = [re.findall(r"[0-9.]+", path.attrib["d"]) for path in drawn.iter(f"{SVG}path")]
     assert [len(each) for each in numbers] == [3 * 2, 2 * 2]  # x and y of each epoch
+
+
+def test_a_loss_of_nothing_is_a_point_of_its_curve(finished: Path, promoted: Verdict) -> None:
+    rows = [
+        {"phase": "train_head", "epoch": epoch, "loss": loss, "box_loss": None, "class_loss": 0.0}
+        for epoch, loss in enumerate([0.5, 0.25, 0.0], 1)
+    ]
+    (finished / "reports/evaluate/learning_curves.json").write_text(json.dumps(rows))
+    figures = draw_figures(finished, [], promoted)
+    assert list(figures) == ["scores.svg", "class_loss.svg", "loss.svg"]
+    titles = [
+        ElementTree.fromstring(figures[f"{name}.svg"]).findtext(f"{SVG}title")
+        for name in ("loss", "class_loss")
+    ]
+    assert titles == [
+        "loss over epoch: train_head from 0.5 at 1 to 0 at 3",
+        "class_loss over epoch: train_head from 0 at 1 to 0 at 3",
+    ]
 
 
 def test_a_curve_without_points_is_left_out() -> None:

@@ -118,6 +118,7 @@ def _list_faults(reports: Path) -> Iterator[str]:
 
 def say_changes(accepted: Profile | None, present: Profile) -> Iterator[str]:
     """What differs between the version that was accepted before and the present one, a line each."""
+    from glasshouse.quality.page.histograms import say_number
     from glasshouse.quality.profile import compare_categories, compare_profiles
 
     now = f"data version {present.data[:12]}: {present.pictures} pictures, {len(present.categories)} classes"
@@ -131,6 +132,7 @@ def say_changes(accepted: Profile | None, present: Profile) -> Iterator[str]:
     for row in compare_profiles(accepted, present).to_dict("records"):
         told = f"  {row['feature']}: moved beyond chance: PSI {row['psi']:.3f}"
         if row["ks_beyond"] > 0:
-            yield f"{told}, KS {row['ks']:.3f}, median {row['reference']:.4g} -> {row['present']:.4g}"
+            median = f"{say_number(row['reference'])} -> {say_number(row['present'])}"
+            yield f"{told}, KS {row['ks']:.3f}, median {median}"
         elif row["psi_beyond"] > 0:
             yield told

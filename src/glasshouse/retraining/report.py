@@ -174,12 +174,12 @@ def draw_figures(root: Path, pairs: list[Pair], verdict: Verdict) -> dict[str, s
     figures = {"scores.svg": draw_pairs(pairs, *_name_both(verdict))}
     rows = _read_json(root / CURVES) if (root / CURVES).is_file() else []
     for name in sorted({key for row in rows for key in row if key.endswith("loss")}):
-        phases = dict.fromkeys(row["phase"] for row in rows)
+        known = [row for row in rows if row.get(name) is not None]
+        phases = dict.fromkeys(row["phase"] for row in known)
         curves = [
-            (phase, [(row["epoch"], row[name]) for row in rows if row["phase"] == phase and row.get(name)])
-            for phase in phases
+            (phase, [(row["epoch"], row[name]) for row in known if row["phase"] == phase]) for phase in phases
         ]
-        if any(points for _, points in curves):
+        if curves:
             figures[f"{name}.svg"] = draw_curves(name, curves)
     return figures
 

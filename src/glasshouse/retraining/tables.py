@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from glasshouse.promotion.markdown import escape
+from glasshouse.quality.page.histograms import say_number
 
 UNKNOWN = "-"
 
@@ -17,10 +18,10 @@ def write_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str
 
 
 def say_figure(value: Any) -> str:
-    """Four digits of a number, other values as they are, a dash for none."""
+    """A number by `say_number`, other values as they are, a dash for none."""
     if value is None:
         return UNKNOWN
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return say_number(value) if isinstance(value, float) else str(value)
 
 
 def say_interval(value: float | None, low: float | None, high: float | None) -> str:
