@@ -44,10 +44,25 @@ def test_whole_numbers_of_few_kinds_are_kept_and_the_rest_is_bounded():
     assert POINTS <= len(many.values) <= POINTS + 1
     assert many.quantile(0.5) == pytest.approx(0.0, abs=0.02)
     assert sketch([]) is None and sketch([np.nan]) is None
+    assert [few.quantile(share) for share in (0.0, 0.2, 0.21, 0.4, 0.41, 1.0)] == [1, 1, 2, 2, 3, 3]
+
+
+def test_as_many_values_as_points_are_all_kept():
+    numbers = np.r_[np.arange(POINTS), np.full(300, 7)]
+    drawn = sketch(numbers)
+    assert drawn.values.tolist() == list(range(POINTS)) and drawn.counts[7] == 301
 
 
 @pytest.mark.parametrize(
-    "broken", [{"values": [2.0, 1.0]}, {"counts": [1, 0]}, {"counts": [1]}, {"values": [], "counts": []}]
+    "broken",
+    [
+        {"values": [2.0, 1.0]},
+        {"values": [1.0, 1.0]},
+        {"values": [1.0, math.inf]},
+        {"counts": [1, 0]},
+        {"counts": [1]},
+        {"values": [], "counts": []},
+    ],
 )
 def test_no_distribution_is_refused(broken):
     with pytest.raises(ValueError, match="must rise"):
@@ -89,6 +104,12 @@ def test_the_quantile_of_chi_squared_is_scipys(freedom):
     assert chi_squared_quantile(0) == 0
 
 
+def test_the_quantile_of_ten_bins_by_hand():
+    # 2/81 = 0.0246914, its root 0.1571348:
+    # 9 (1 - 0.0246914 + 3.719016 x 0.1571348)^3 = 9 x 1.5596955^3 = 34.14775
+    assert chi_squared_quantile(9) == pytest.approx(34.14775, abs=1e-5)
+
+
 def test_bins_are_tenths_and_a_frequent_value_has_its_own():
     reference = sketch(np.arange(1, 101))
     assert cut_bins(reference).tolist() == [10, 20, 30, 40, 50, 60, 70, 80, 90]
@@ -100,6 +121,14 @@ def test_bins_are_tenths_and_a_frequent_value_has_its_own():
         assert compare_in_bins(alone, sketch(np.full(50, other))).distance == pytest.approx(
             2 * 0.99 * math.log(100)
         )
+
+
+@pytest.mark.parametrize(("pictures", "bins"), [(25, 2), (59, 2), (60, 3), (199, 9), (200, 10), (2000, 10)])
+def test_a_bin_holds_twenty_pictures_of_the_smaller_set(pictures, bins):
+    large, small = sketch(np.arange(2000)), sketch(np.arange(0, 2000, 2000 / pictures).round())
+    for pair in ((large, small), (small, large)):
+        shift = compare_in_bins(*pair)
+        assert shift.by_chance == pytest.approx((1 / 2000 + 1 / pictures) * chi_squared_quantile(bins - 1))
 
 
 def test_categories_need_not_be_the_same():
@@ -118,6 +147,15 @@ def test_the_distance_of_functions_is_scipys(n, m):
     assert compare_functions(*map(sketch, whole)).distance == pytest.approx(stats.ks_2samp(*whole).statistic)
     # sqrt(-ln(0.00005)/2 (1/n + 1/m)), Smirnov's limit
     assert ours.by_chance == pytest.approx(math.sqrt(4.951744 * (1 / n + 1 / m)), rel=1e-6)
+
+
+def test_functions_are_apart_beyond_chance_or_not_at_all():
+    # of 200 and 200: sqrt(4.951744 x 2/200) = 0.2225 is chance
+    one, near, far = (sketch(np.r_[np.zeros(200 - ones), np.ones(ones)]) for ones in (0, 40, 50))
+    shift = compare_functions(one, near)
+    assert (shift.distance, shift.beyond) == (pytest.approx(0.2), 0)
+    shift = compare_functions(one, far)
+    assert (shift.distance, shift.beyond) == (pytest.approx(0.25), pytest.approx(0.25))
 
 
 def test_crowded_pictures_are_worth_fewer_draws():
