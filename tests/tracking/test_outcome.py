@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from glasshouse.tracking.outcome import flatten_scores
+from glasshouse.tracking.outcome import flatten_scores, name_class_scores
 
 
 def test_scores_become_flat_names() -> None:
@@ -29,6 +29,23 @@ def test_scores_become_flat_names() -> None:
         "mAP_50_high": 0.6,
         "valid_mAP_50": 0.75,
     }
+
+
+def test_flat_names_lead_back_to_the_classes() -> None:
+    per_class = {
+        name: {"recall": value}
+        for name, value in {"rose": 1.0, "r@se": None, "r[se": 0.5, "r]se": 0.25, "": 0.0}.items()
+    }
+    document = {"test": {"per_class": per_class}, "valid": {"per_class": {"tulip": {"recall": 1.0}}}}
+    named, flat = name_class_scores(document, "recall"), flatten_scores(document, "here")
+    assert named == {
+        "per_class/rose/recall": "rose",
+        "per_class/r_se/recall": "r[se",
+        "per_class/r_se/recall_": "r]se",
+        "per_class/_/recall": "",
+    }
+    assert {name: flat[key] for key, name in named.items()} == {"rose": 1, "r[se": 0.5, "r]se": 0.25, "": 0}
+    assert name_class_scores({"test": None}, "recall") == name_class_scores(document, "AP_50_95") == {}
 
 
 def test_a_score_that_is_not_finite_is_named() -> None:

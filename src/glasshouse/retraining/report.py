@@ -18,7 +18,7 @@ from glasshouse.retraining.verdict import Verdict
 from glasshouse.tables.folders import replace_file, replace_folder
 from glasshouse.tracking.commits import name_branch
 from glasshouse.tracking.outcome import METRICS as SCORES
-from glasshouse.tracking.outcome import flatten_scores
+from glasshouse.tracking.outcome import flatten_scores, name_class_scores
 
 FIGURES = Path("reports/retrain")
 CURVES = Path("reports/evaluate/learning_curves.json")
@@ -34,8 +34,10 @@ def write_report(root: Path, state: str, verdict: Verdict, task: str, counts: Ma
         task: detect, localize or classify.
         counts: pictures of each split.
     """
-    now = flatten_scores(_read_json(root / SCORES), SCORES)
-    scores, classes = pair_scores(verdict.before, now, task), pair_classes(verdict.before, now, task)
+    document = _read_json(root / SCORES)
+    now, named = flatten_scores(document, SCORES), name_class_scores(document, CLASS_SCORE[task])
+    scores, classes = pair_scores(verdict.before, now, task), pair_classes(verdict.before, now, named, task)
+    objects = {name: own.get("ground_truth") for name, own in document["test"]["per_class"].items()}
     figures = draw_figures(root, [*scores, *classes], verdict)
     with replace_folder(root / FIGURES) as folder:
         for name, text in figures.items():
@@ -47,7 +49,7 @@ def write_report(root: Path, state: str, verdict: Verdict, task: str, counts: Ma
         *say_verdict(verdict),
         *_section("Scores on the test pictures", write_scores(verdict, scores)),
         *_section("Compared on the same pictures", write_gain(verdict)),
-        *_section(f"Classes ({CLASS_SCORE[task]})", write_classes(verdict, classes, now)),
+        *_section(f"Classes ({CLASS_SCORE[task]})", write_classes(verdict, classes, objects)),
         *(f"\n![{Path(name).stem}]({FIGURES.name}/{name})" for name in figures),
         *_section("Data", [_say_counts(counts), "", *write_drift(root)]),
         *_section("Findings of the guard", write_findings(root)),
@@ -98,12 +100,19 @@ def pair_scores(before: Mapping[str, float], now: Mapping[str, float], task: str
     ]
 
 
-def pair_classes(before: Mapping[str, float], now: Mapping[str, float], task: str) -> list[Pair]:
-    """The score of every class that either model knows."""
-    form = re.compile(rf"per_class/(.+)/{CLASS_SCORE[task]}")
-    names = dict.fromkeys(found[1] for key in (*now, *before) if (found := form.fullmatch(key)))
-    keys = {name: f"per_class/{name}/{CLASS_SCORE[task]}" for name in names}
-    return [Pair(name, before.get(key), now.get(key)) for name, key in keys.items()]
+def pair_classes(
+    before: Mapping[str, float], now: Mapping[str, float], named: Mapping[str, str], task: str
+) -> list[Pair]:
+    """The score of every class that either model knows.
+
+    Args:
+        before, now: flat names and scores.
+        named: flat name -> class of the model of now; of a class that it lacks MLflow's spelling is known.
+        task: detect, localize or classify.
+    """
+    form = re.compile(rf"per_class/(.+)/{CLASS_SCORE[task]}_*")
+    names = {key: named.get(key, found[1]) for key in (*now, *before) if (found := form.fullmatch(key))}
+    return [Pair(name, before.get(key), now.get(key)) for key, name in names.items()]
 
 
 def write_scores(verdict: Verdict, pairs: list[Pair]) -> list[str]:
@@ -136,15 +145,15 @@ def write_gain(verdict: Verdict) -> list[str]:
     return [*write_table(heads, [row]), "", f"Verdict: {verdict.outcome} (rules: docs/promotion.md)."]
 
 
-def write_classes(verdict: Verdict, pairs: list[Pair], now: Mapping[str, float]) -> list[str]:
-    """A row a class."""
+def write_classes(verdict: Verdict, pairs: list[Pair], objects: Mapping[str, int | None]) -> list[str]:
+    """A row a class; `objects`: how many the test pictures show of each that the model of now knows."""
     rows = [
         [
             pair.name,
             say_figure(pair.before),
             say_figure(pair.now),
             UNKNOWN if pair.now is None or pair.before is None else f"{pair.now - pair.before:+.4f}",
-            say_figure(now.get(f"per_class/{pair.name}/ground_truth")),
+            say_figure(objects.get(pair.name)),
         ]
         for pair in pairs
     ]

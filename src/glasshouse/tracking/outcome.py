@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,10 +86,24 @@ def flatten_scores(document: Mapping[str, Any], where: str) -> dict[str, float]:
     scores: dict[str, float] = {}
     for split, prefix in SPLIT_PREFIXES.items():
         for name, value in _leaves(document.get(split) or {}, prefix):
-            while name in scores:  # two names of classes that differ in illegal characters only
-                name += "_"
-            scores[name] = value
+            scores[_find_free(name, scores)] = value
     return check_metrics(scores, where)
+
+
+def name_class_scores(document: Mapping[str, Any], score: str) -> dict[str, str]:
+    """Flat name, as `flatten_scores` has it, of a score of each class on the test pictures -> the class."""
+    classes: dict[str, str] = {}
+    for name, own in (document.get("test") or {}).get("per_class", {}).items():
+        if own.get(score) is not None:
+            classes[_find_free(f"per_class/{_make_legal(name)}/{score}", classes)] = name
+    return classes
+
+
+def _find_free(name: str, taken: Container[str]) -> str:
+    """The name, lengthened where classes whose names differ in illegal characters only share it."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _leaves(block: Mapping[str, Any], above: str) -> Iterator[tuple[str, float]]:
