@@ -80,6 +80,38 @@ def test_spread_and_seeds_that_failed(make_row: MakeRow) -> None:
     assert several.status == "seed 2, 3 failed: killed; seed 4 failed: NaN"
 
 
+def test_a_backbone_of_which_no_seed_came_to_a_score() -> None:
+    row = Row("a", "none", {}, None, (), {0: "killed", 1: "NaN", 2: "killed"})
+    assert row.status == "seed 0, 2 failed: killed; seed 1 failed: NaN" and row.spread is None
+
+
+def test_a_score_of_nothing_is_below_any_other() -> None:
+    scores = {"none": 0.0, "unknown": None, "little": 0.05, "also none": 0.0}
+    ordered = order_rows(Row(name, "none", {"valid": score}) for name, score in scores.items())
+    assert [row.label for row in ordered] == ["little", "also none", "none", "unknown"]
+
+
+def test_figures_stand_in_their_units() -> None:
+    plain = {
+        "test": 0.71254,
+        "valid": 0.6995,
+        "parameters": 4_235_000,
+        "file_bytes": 17_190_000,
+        "multiply_adds": 1_234_567_890,
+        **{"cpu_ms_1": 12.344, "cpu_ms_32": 3.456, "gpu_ms_1": 1.004, "gpu_ms_32": 0.126},
+        "training_seconds": 12_345.6,
+        "peak_bytes": 2_345_600_000,
+    }
+    columns = list_columns("mAP_50_95", True)
+    assert [column.key for column in columns] == list(plain)
+    assert [f"{column.show(plain[column.key])} {column.unit}".strip() for column in columns] == [
+        *("0.713", "0.700", "4.24 M", "17.2 MB", "1.235 G"),
+        *("12.34 ms", "3.46 ms", "1.00 ms", "0.13 ms", "12,346 s", "2,346 MB"),
+    ]
+    assert [column.key for column in columns if column.better == "more"] == ["test", "valid"]
+    assert columns[0].show(None) == "-" and len(list_columns("accuracy", False)) == len(columns) - 2
+
+
 def test_words_for_differences(rows: list[Row]) -> None:
     said = say_differences(rows)
     assert re.fullmatch(
