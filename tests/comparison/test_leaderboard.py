@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,8 +14,16 @@ from hypothesis import strategies as st
 from glasshouse.comparison.leaderboard import Row, find_best, find_front, list_columns, order_rows
 from glasshouse.comparison.page import Board, write_board
 from glasshouse.comparison.picture import choose_ticks, draw_picture, place_labels
+from glasshouse.comparison.statistics import Sample
 from glasshouse.comparison.tables import tabulate_differences, write_csv, write_markdown
-from glasshouse.comparison.words import say_choice, say_differences, say_front, tell_limits
+from glasshouse.comparison.words import (
+    say_choice,
+    say_difference,
+    say_differences,
+    say_front,
+    tell_limits,
+)
+from glasshouse.metrics.bootstrap import interval
 
 MakeRow = Callable[..., Row]
 COLUMNS = [
@@ -127,6 +136,43 @@ def test_the_chosen_one_may_lose_and_seeds_may_disagree(make_row: MakeRow) -> No
     other = make_row("other", GOOD, [1] * 6 + [0] * 14, GOOD, valid=0.8)
     (said,) = say_differences([chosen, other])
     assert said.startswith("other beats chosen by 0.400 (0.") and said.endswith("but not with every seed.")
+
+
+def sample_of(*of_seeds: float, spread: float = 0.01) -> Sample:
+    """The mean of some seeds; the middle 95 % of its rounds reach 0.95 of the spread to either side."""
+    mean = sum(of_seeds) / len(of_seeds)
+    rounds = mean + np.linspace(-spread, spread, 401)
+    return Sample(mean, *interval(rounds), rounds, of_seeds)
+
+
+def test_whoever_is_named_first_the_better_one_wins_by_the_same_margin() -> None:
+    # 0.7 - 0.4, less and more by 0.95 (0.03 - 0.01)
+    better, worse = sample_of(0.7, spread=0.03), sample_of(0.4, spread=0.01)
+    told = "a beats b by 0.300 (0.281 to 0.319)."
+    assert say_difference("a", better, "b", worse) == say_difference("b", worse, "a", better) == told
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "doubt"),
+    [
+        ((0.5, 0.9), (0.4, 0.55), True),  # 0.5 of one is less than 0.55 of the other
+        ((0.5, 0.9), (0.4, 0.5), True),
+        ((0.56, 0.9), (0.4, 0.55), False),
+        ((0.7,), (0.4, 0.9), False),  # one seed says nothing of the others
+    ],
+)
+def test_seeds_agree_where_the_worst_is_better_than_the_best_of_the_other(
+    mine: tuple[float, ...], theirs: tuple[float, ...], doubt: bool
+) -> None:
+    said = say_difference("a", sample_of(*mine), "b", sample_of(*theirs))
+    assert said.startswith("a beats b") or not doubt
+    assert said.endswith(", but not with every seed.") is doubt
+
+
+def test_pairs_that_cannot_be_told_apart_are_named() -> None:
+    scores = {"first": 0.9, "x": 0.5, "y": 0.5, "z": 0.2}
+    rows = [Row(name, "none", {}, sample_of(score)) for name, score in scores.items()]
+    assert say_differences(rows)[-1] == ("Of the 3 pairs among the others, 1 cannot be told apart: x and y.")
 
 
 def test_nothing_to_say(make_row: MakeRow) -> None:
