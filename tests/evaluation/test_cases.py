@@ -49,6 +49,20 @@ def test_what_happened_is_told_for_each_picture() -> None:
     assert first.badness > second.badness > 0
 
 
+def test_where_nothing_went_wrong_there_is_no_badness() -> None:
+    """Picture 4: a rose found, a crowd of tulips with a box on it. Picture 9: nothing."""
+    boxes = np.array([[10, 10, 20, 20], [50, 50, 40, 40]], dtype=np.float64)
+    objects = Objects(np.array([4, 4]), np.array([1, 2]), boxes, np.array([False, True]))
+    detections = Detections(np.array([4, 4]), np.array([1, 2]), np.array([0.9, 0.7]), boxes)
+    shown = CocoArrays(objects, detections, np.array([4, 9]), {1: "rose", 2: "tulip"})
+    first, second = detection_cases(IMAGES, shown, pair_boxes(objects, detections))
+    assert (first.summary, first.badness) == ("1 right", 0.0)
+    assert [(mark.kind, mark.text) for mark in first.marks] == [
+        *(("truth", ""), ("crowd", "crowd of tulip"), ("right", "rose 0.90"), ("crowd", "tulip 0.70")),
+    ]
+    assert (second.summary, second.badness, second.marks) == ("no objects", 0.0, ())
+
+
 def test_of_as_many_mistakes_the_surest_one_decides() -> None:
     objects = Objects(np.zeros(0, int), np.zeros(0, int), np.zeros((0, 4)), np.zeros(0, dtype=bool))
     boxes = np.tile([[10.0, 10, 20, 20], [60, 60, 20, 20]], (2, 1))
