@@ -78,6 +78,7 @@ def test_of_as_many_mistakes_the_surest_one_decides() -> None:
 def test_classified_pictures_are_worst_where_the_truth_got_least() -> None:
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2]])
     right, wrong = classification_cases(IMAGES, np.array([0, 1]), probabilities, ["rose", "tulip"])
+    assert [(case.image_id, case.file_name) for case in (right, wrong)] == [(4, "a.jpg"), (9, "b.jpg")]
     assert (right.badness, right.marks[0].kind, right.marks[0].text) == (0.0, "right", "rose 0.90")
     assert (wrong.badness, wrong.marks[0].kind, wrong.marks[0].text) == (0.8, "wrong", "rose 0.80, is tulip")
 
