@@ -13,6 +13,7 @@ from glasshouse.evaluation.diagnosis import (
     reliability_chart,
     threshold_chart,
 )
+from glasshouse.evaluation.figures import Line, line_chart
 from glasshouse.metrics.calibration import score_logits
 from glasshouse.metrics.curves import ThresholdCurve, threshold_curve
 from glasshouse.metrics.matching import Matches, match_detections
@@ -115,3 +116,28 @@ def test_charts() -> None:
     assert diagram.title.endswith(warmth) and diagram.note.endswith("fitted on the split valid.")
     nothing = np.zeros(0)
     assert threshold_chart(ThresholdCurve(nothing, nothing, nothing, nothing), "title") is None
+
+
+def test_charts_show_their_figures_from_nothing_to_one() -> None:
+    curve = threshold_curve(two_boxes()[1])
+    chart = threshold_chart(curve, "title")
+    assert chart is not None
+    values = zip(curve.f1, curve.precision, curve.recall, strict=True)
+    rows = list(zip(curve.thresholds.tolist(), values, strict=True))
+    assert len(rows) == 2
+    series = [tuple((x, float(row[place])) for x, row in rows) for place in range(3)]
+    assert [path for _, path in chart.lines] == draw(*series)
+
+    calibration = calibrate({"valid": make_certainty(0, 2.0)})["valid"]
+    plain, scaled = (
+        tuple((row["confidence"], row["accuracy"]) for row in calibration.rows(with_temperature))
+        for with_temperature in (False, True)
+    )
+    diagram = reliability_chart(calibration)
+    assert diagram is not None and plain != scaled
+    assert [path for _, path in diagram.lines] == draw(((0.0, 0.0), (1.0, 1.0)), plain, scaled)
+
+
+def draw(*series: tuple[tuple[float, float], ...]) -> list[str]:
+    lines = [Line("", points) for points in series]
+    return [path for _, path in line_chart(lines, "", "", "", unit_square=True).lines]

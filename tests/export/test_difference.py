@@ -92,6 +92,11 @@ def test_probabilities() -> None:
     other = {"probabilities": np.array([[0.2, 0.8], [0.25, 0.75]], np.float32)}
     found = compare(mine, other, SIZE_PX)
     assert (found.scores, found.boxes, found.unpaired, found.compared) == (0.25, 0.0, 0.0, 2)
+    near = {"probabilities": np.array([[0.2, 0.8], [0.53125, 0.46875]], np.float32)}
+    assert compare(mine, near, SIZE_PX).scores == compare(near, mine, SIZE_PX).scores == 0.03125
+    assert compare(mine, mine, SIZE_PX).largest == 0.0
+    none = {"probabilities": np.zeros((0, 2), np.float32)}
+    assert (compare(none, none, SIZE_PX).largest, compare(none, none, SIZE_PX).compared) == (0.0, 0)
 
 
 @given(st.permutations(range(6)), st.integers(0, 2**32 - 1))
