@@ -110,3 +110,4 @@ def test_agreement_is_the_best_of_the_same_class() -> None:
 def test_one_mask_shows_nothing(pixels: np.ndarray) -> None:
     with pytest.raises(ValueError, match="at least 2"):
         map_saliency(see_window, pixels, [Target(0)], masks=1)
+    assert map_saliency(see_window, pixels, [Target(0)], masks=2).max() == 1

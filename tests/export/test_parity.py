@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,15 @@ import pandas as pd
 import pytest
 
 from glasshouse.export.latency import WARM_UP, measure_latency
-from glasshouse.export.parity import CHUNK, TIMES, Tolerance, measure_parity, predict_all, write_parity
+from glasshouse.export.parity import (
+    CHUNK,
+    TIMES,
+    Tolerance,
+    hash_export,
+    measure_parity,
+    predict_all,
+    write_parity,
+)
 
 PIXELS = np.linspace(0, 255, 5 * 8 * 8 * 3, dtype=np.float32).reshape(5, 8, 8, 3)
 TOLERANCE = Tolerance(fp32=1e-3, int8_score=0.05)
@@ -88,6 +97,44 @@ def test_nothing_compared_is_not_within() -> None:
     assert not frame["within"][0]
 
 
+def one_box(right_px: float, down_px: float) -> Any:
+    """A detector that finds one box, moved by so much, in the first picture of a batch and none in others."""
+
+    def predict(pixels: Any) -> dict[str, Any]:
+        there = np.arange(len(pixels)) == 0
+        box = np.add([[2.0, 2, 10, 6]], [right_px, down_px] * 2)
+        return {
+            "boxes": np.where(there[:, None, None], box, 0).astype(np.float32),
+            "scores": np.where(there, 0.9, 0.0).astype(np.float32)[:, None],
+            "labels": np.where(there, 0, -1).astype(np.int32)[:, None],
+            "valid": there.astype(np.int32),
+        }
+
+    return predict
+
+
+@pytest.mark.parametrize(
+    ("right_px", "down_px", "share"), [(0.3, 0.05, 0.3 / 16), (0.1, 0.2, 0.2 / 8), (0, 0, 0)]
+)
+def test_boxes_differ_by_shares_of_the_side_that_they_move_along(
+    right_px: float, down_px: float, share: float
+) -> None:
+    """Pictures of 8 x 16 px. One detection is enough to compare."""
+    pictures = np.zeros((3, 8, 16, 3), np.float32)
+    frame = measure_parity(
+        one_box(0, 0),
+        {"onnx": one_box(right_px, down_px)},
+        pictures.__getitem__,
+        len(pictures),
+        "mAP_50_95",
+        lambda _: 1.0,
+        TOLERANCE,
+        latency_runs=1,
+    )
+    assert frame["max_abs_difference_boxes"][0] == pytest.approx(share, rel=1e-5)
+    assert (frame["compared"][0], frame["unpaired"][0], bool(frame["within"][0])) == (1, 0, share == 0)
+
+
 def test_predictions_are_joined_over_chunks() -> None:
     sizes = []
 
@@ -137,6 +184,21 @@ def test_files_hold_the_figures_and_only_one_holds_times(tmp_path: Path) -> None
     assert parity["litert"]["max_abs_difference_scores"] is None
     assert (parity["onnx"]["within"], parity["litert"]["within"]) == (True, False)
     assert parity["onnx"]["latency_ms"] > 0
+    assert agreement["onnx"]["sha256"] == hashlib.sha256(b"onnx").hexdigest()
+    assert list(agreement) == ["onnx", "litert"] and "format" not in agreement["onnx"]
+
+
+def test_a_folder_is_known_by_its_files_and_their_names(tmp_path: Path) -> None:
+    contents = {"a.pb": b"graph", "b/c.data": b"weights", "b/a.index": b""}
+    for name, content in contents.items():
+        path = tmp_path / "one" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    lines = [f"{hashlib.sha256(contents[name]).hexdigest()}  {name}\n" for name in sorted(contents)]
+    whole = hash_export(tmp_path / "one")
+    assert whole == hashlib.sha256("".join(lines).encode()).hexdigest()
+    (tmp_path / "one/a.pb").rename(tmp_path / "one/z.pb")
+    assert hash_export(tmp_path / "one") != whole
 
 
 def test_latency_counts_its_calls() -> None:
