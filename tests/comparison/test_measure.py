@@ -51,6 +51,27 @@ def test_latencies_of_exports_in_turns(models: dict[str, str], tmp_path: Path) -
     assert all(0 < value < 1000 for figures in found.values() for value in figures.values())
 
 
+def test_latencies_are_of_one_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call takes 3 ms and 0.5 ms a picture: 3.5 ms of one, 19 ms / 32 = 0.59375 of each of 32."""
+    from glasshouse.evaluation import validate
+    from glasshouse.export import saved_model
+    from glasshouse.inputs import prepared
+
+    given: list[int] = []
+    monkeypatch.setattr(prepared, "open_prepared", lambda folder, split: None)
+    monkeypatch.setattr(validate, "spread_pixels", lambda _, count: np.zeros((10, 8, 8, 3), np.float32))
+    monkeypatch.setattr(saved_model, "load", lambda path: lambda pixels: given.append(len(pixels)))
+
+    def clock(calls: dict[str, Any]) -> dict[str, float]:
+        for call in calls.values():
+            call()
+        return {name: 3.0 + 0.5 * given[-1] for name in calls}
+
+    monkeypatch.setattr(measure, "measure_in_turns", clock)
+    found = measure.measure_latencies({"small": tmp_path}, tmp_path)
+    assert (found, given) == ({"small": {"ms_1": 3.5, "ms_32": 0.59375}}, [1, 32])
+
+
 def test_no_gpu_is_no_figures(models: dict[str, str], tmp_path: Path) -> None:
     import tensorflow as tf
 
