@@ -72,6 +72,16 @@ def test_unit_square_by_hand() -> None:
     assert chart.lines == (("a", "M48 260L468 10"),)
 
 
+def test_axes_by_hand() -> None:
+    chart = line_chart([Line("a", ((0.0, 0.0), (10.0, 20.0)))], "t", "x", "y")
+    # Left: 18 + 2 x 8 + 6. A twenty-fifth above the highest: 40 + 10 / 10.4 x 428, 260 - 20 / 20.8 x 250.
+    assert chart.lines == (("a", "M40 260L451.5 19.6"),)
+    chart = line_chart([Line("a", ((-1.0, 0.2), (1.0, 0.7)))], "t", "x", "y")
+    # x from -1.08 to 1.08, y from 0.18 to 0.72; left 18 + 3 x 8 + 6, that of "0.2"
+    assert chart.lines == (("a", "M63.6 250.7L452.4 19.3"),)
+    assert [words for _, words in chart.x_ticks] == ["-1", "-0.5", "0", "0.5", "1"]
+
+
 def test_long_numbers_get_the_room_they_need() -> None:
     points = ((1.0, 0.0005), (2.0, 0.0021))
     chart = line_chart([Line("a", points)], "t", "x", "y")
