@@ -45,6 +45,34 @@ def test_the_box_is_where_it_was_found(ground: int) -> None:
     assert (drawn[60, 28] == ground).all()
 
 
+def test_a_line_has_a_black_edge_on_either_side() -> None:
+    drawn = draw_prediction(np.full((100, 120, 3), 255, np.uint8), found((30.0, 40.0, 70.0, 80.0)))
+    row, column = np.asarray(drawn)[60], np.asarray(drawn)[60:, 50]
+    white, black, yellow = (255, 255, 255), (0, 0, 0), ImageColor.getrgb(COLOURS[0])
+    assert [tuple(row[x]) for x in range(28, 33)] == [white, black, yellow, black, white]
+    assert [tuple(row[x]) for x in range(67, 72)] == [white, black, yellow, black, white]
+    assert [tuple(column[y - 60]) for y in range(77, 82)] == [white, black, yellow, black, white]
+
+
+def test_words_that_have_no_room_above_a_box_stand_inside_it() -> None:
+    plate = np.asarray(make_plate("tulips 0.50", COLOURS[0], 10))
+    height, width = plate.shape[:2]
+    assert height == 15  # 10 px of letters, a quarter more, and 3
+    for top, first in ((height, 0), (height - 1, height - 1 + 1 + 1)):  # below the line, which is 1 px wide
+        box = (30.0, float(top), 118.0, 90.0)
+        drawn = np.asarray(draw_prediction(np.zeros((100, 120, 3), np.uint8), found(box)))
+        np.testing.assert_array_equal(drawn[first : first + height, 30 : 30 + width], plate)
+
+
+def test_a_plate_has_an_edge_and_its_words_in_the_middle() -> None:
+    plate = np.asarray(make_plate("HHH", COLOURS[6], 20).convert("L"))
+    for edge in (plate[0], plate[-1], plate[:, 0], plate[:, -1]):
+        assert not edge.any()
+    rows, columns = np.nonzero(plate[1:-1, 1:-1] < 60)
+    assert abs((rows.min() + rows.max()) / 2 + 1 - (len(plate) - 1) / 2) <= 1.5
+    assert 3 <= columns.min() + 1 <= 6 and 3 <= plate.shape[1] - 1 - (columns.max() + 1) <= 7
+
+
 def test_the_best_of_two_in_one_place_lies_on_top() -> None:
     box = (30.0, 40.0, 70.0, 80.0)
     drawn = np.asarray(draw_prediction(np.zeros((100, 120, 3), np.uint8), found(box, box)))

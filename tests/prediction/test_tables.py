@@ -11,7 +11,7 @@ import pytest
 
 from glasshouse.inputs.recipe import Recipe
 from glasshouse.prediction.result import Prediction
-from glasshouse.prediction.tables import choose_formats, open_tables
+from glasshouse.prediction.tables import FORMATS, choose_formats, open_tables
 
 RECIPE = Recipe("detect", ("rose", "tulip"), 32, 32, "letterbox", 114)
 BOX = np.array([[10.0, 20.0, 40.25, 60.5]])
@@ -44,6 +44,36 @@ def test_the_rows_of_csv(tmp_path: Path) -> None:
             ["file", "label", "score", "x_min_px", "y_min_px", "x_max_px", "y_max_px"],
             ["b.jpg", "tulip", "0.75", "10.0", "20.0", "40.25", "60.5"],
         ]
+
+
+def test_a_classifiers_csv_has_no_columns_for_boxes(tmp_path: Path) -> None:
+    found = Prediction(None, np.array([0.75, 0.25]), np.array([1, 0]), ("tulip", "rose"), (100, 200))
+    classifier = Recipe("classify", ("rose", "tulip"), 32, 32, "stretch", 0)
+    (table,) = open_tables(["csv"], tmp_path, classifier)
+    table.add("a.jpg", found, found.list_objects())
+    table.close()
+    assert (tmp_path / "predictions.csv").read_text(encoding="utf-8-sig").splitlines() == [
+        *("file,label,score", "a.jpg,tulip,0.75", "a.jpg,rose,0.25"),
+    ]
+
+
+def test_what_was_added_is_in_whole_files_after_each_flush(tmp_path: Path) -> None:
+    tables = open_tables(FORMATS, tmp_path, RECIPE)
+
+    def count() -> list[int]:
+        names = ("predictions.json", "coco_results.json", "coco_images.json")
+        predictions, results, images = (json.loads((tmp_path / name).read_text()) for name in names)
+        rows = (tmp_path / "predictions.csv").read_text(encoding="utf-8-sig").splitlines()
+        return [len(predictions), len(rows) - 1, len(results), len(images["images"])]
+
+    assert count() == [0, 0, 0, 0]
+    for pictures in (1, 2, 3):
+        for table in tables:
+            table.add("b.jpg", FOUND, FOUND.list_objects())
+            table.flush()
+        assert count() == [pictures] * 4
+    for table in tables:
+        table.close()
 
 
 def test_the_files_of_coco_point_to_one_another(tmp_path: Path) -> None:
