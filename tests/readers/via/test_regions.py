@@ -112,6 +112,12 @@ LINE = {"all_points_x": [1, 2], "all_points_y": [1, 2]}
         (region({**RECT, "x": float("nan")}), "not_finite", "nan"),
         (region({**RECT, "x": 1e300}), "not_finite", "1e\\+300"),
         (region({**RECT, "x": 10**400}), "not_finite", "1000"),
+        (region({"name": "circle", "cx": 20, "cy": 20, "r": -5}), "radius_negative", "below 0. Got -5 "),
+        (
+            region({"name": "ellipse", "cx": 20, "cy": 20, "rx": 8, "ry": -0.5}),
+            "radius_negative",
+            "Got -0.5 instead",
+        ),
         (region(RECT, **{"class": ""}), "label_missing", "no class"),
         (region(RECT, other="x", **{"class": None}), "label_missing", "no class"),
         ({"shape_attributes": RECT, "region_attributes": {}}, "label_missing", "no class"),

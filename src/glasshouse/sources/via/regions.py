@@ -66,7 +66,9 @@ def read_shape(shape: object) -> Shape:
 
 
 def build_ellipse(centre: tuple[float, float], radii: tuple[float, float], angle: float) -> Shape:
-    """An ellipse; without a radius it has a box without area and no mask."""
+    """An ellipse; with a radius of 0 it has a box without area and no mask. Raises BadRegion below 0."""
+    if min(radii) < 0:
+        raise BadRegion("radius_negative", f"A radius must not be below 0. Got {min(radii):g} instead.")
     box = box_ellipse(centre, radii, angle)
     return Shape(box, ellipse=(centre, radii, angle) if min(radii) > 0 else None)
 
