@@ -224,6 +224,17 @@ def test_the_stage_that_stopped_is_the_one_that_ran_last(project: Any) -> None:
     assert find_stopped(project.folder) == Stopped("train_head", "it was killed", False)
 
 
+def test_what_stopped_a_stage_is_its_guard_only_where_that_refused(project: Any) -> None:
+    with project.open("evaluate") as journal:
+        journal.guard(True)
+        journal.end("failed", "OSError: the disk is full")
+    assert find_stopped(project.folder) == Stopped("evaluate", "OSError: the disk is full", False)
+    with project.open("export") as journal:
+        journal.guard(False, "export: 1 critical finding(s)")
+        journal.end("failed", "GuardFailure")
+    assert find_stopped(project.folder) == Stopped("export", "export: 1 critical finding(s)", True)
+
+
 def test_the_line_of_a_state_is_its_last() -> None:
     rows = [
         "| when | 2 (12345678) | refused |",
