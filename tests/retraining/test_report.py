@@ -200,6 +200,14 @@ def test_drift_tells_what_moved_and_what_the_guard_made_of_it(tmp_path: Path) ->
         "| ratio | 1 to 1 | 0.1 | 0.1 | within the limits |",
         "| lilies |   |   |   | warning |",
     ]
+    classes = finding("categories_as_accepted", "warning", "category_changes", name="lilies")
+    for findings, drift, told in (
+        ([], rows[1:], "| ratio | 1 to 1 | 0.1 | 0.1 | within the limits |"),
+        ([classes], rows[2:], "| lilies |   |   |   | warning |"),
+    ):
+        judge(tmp_path, "download", *findings)
+        (tmp_path / "reports/quality/profile.json").write_text(json.dumps({**profile, "drift": drift}))
+        assert write_drift(tmp_path)[4:] == [told]
     judge(tmp_path, "download")
     profile["drift"] = rows[2:]
     (tmp_path / "reports/quality/profile.json").write_text(json.dumps(profile))
