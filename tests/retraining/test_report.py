@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from glasshouse.retraining.change import write_mark
-from glasshouse.retraining.figures import Pair, draw_curves, draw_pairs
+from glasshouse.retraining.figures import NOW, Pair, draw_curves, draw_pairs
 from glasshouse.retraining.findings import Stopped, find_stopped, write_drift, write_findings
 from glasshouse.retraining.report import (
     draw_figures,
@@ -270,6 +270,19 @@ def test_marks_stand_where_the_scores_are() -> None:
     (whisker,) = [line for line in drawn.iter(f"{SVG}line") if line.get("stroke-width") == "2"]
     assert (whisker.get("x1"), whisker.get("x2")) == ("255.0", "465.0")
     assert "a & b" in [text.text for text in drawn.iter(f"{SVG}text")]
+
+
+def test_each_pair_of_scores_has_a_row_of_its_own() -> None:
+    """Rows of 34 px below a margin of 34: their middles at 51 and 85; one mark 6 px above, one 6 below."""
+    drawn = ElementTree.fromstring(draw_pairs([Pair("a", 0.25, 0.5), Pair("b", 0.75, 1.0)], "old", "new"))
+    circles = [(each.get("cx"), each.get("cy"), each.get("fill")) for each in drawn.iter(f"{SVG}circle")]
+    assert circles == [
+        *(("255.0", "45.0", "none"), ("360.0", "57.0", NOW)),
+        *(("465.0", "79.0", "none"), ("570.0", "91.0", NOW)),
+    ]
+    names = {text.text: text.get("y") for text in drawn.iter(f"{SVG}text") if text.text in ("a", "b")}
+    assert names == {"a": "55.0", "b": "89.0"}
+    assert drawn.get("viewBox") == "0 0 590 136"  # 2 x 34 and two margins
 
 
 def test_the_numbers_at_a_curve_are_whole() -> None:
