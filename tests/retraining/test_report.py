@@ -283,6 +283,14 @@ def test_each_pair_of_scores_has_a_row_of_its_own() -> None:
     names = {text.text: text.get("y") for text in drawn.iter(f"{SVG}text") if text.text in ("a", "b")}
     assert names == {"a": "55.0", "b": "89.0"}
     assert drawn.get("viewBox") == "0 0 590 136"  # 2 x 34 and two margins
+    axis = {text.text: text.get("x") for text in drawn.iter(f"{SVG}text") if text.get("y") == "118.0"}
+    assert axis == dict(
+        zip(
+            ["0", "0.2", "0.4", "0.6", "0.8", "1"],
+            ["150.0", "234.0", "318.0", "402.0", "486.0", "570.0"],
+            strict=True,
+        )
+    )
 
 
 def test_the_numbers_at_a_curve_are_whole() -> None:
@@ -291,6 +299,11 @@ def test_the_numbers_at_a_curve_are_whole() -> None:
     assert [text for text, _ in numbers if text.isdigit()] == ["1", "2"]  # epochs
     small = [(text, x) for text, x in numbers if text.startswith("0.0")]
     assert "0.0005" in dict(small) and all(x >= 8 * len(text) for text, x in small)
+    first, second = (each for each in drawn.iter(f"{SVG}text") if each.text in ("1", "2"))
+    assert first.get("y") == second.get("y") == "277.0"  # 17 below the axis at 300 - 40
+    (curve,) = drawn.iter(f"{SVG}path")
+    starts, ends = (each.split(" ")[0] for each in curve.attrib["d"].removeprefix("M").split("L"))
+    assert (first.get("x"), second.get("x")) == (starts, ends)
 
 
 def test_each_training_has_a_curve_of_its_own(finished: Path, promoted: Verdict) -> None:
