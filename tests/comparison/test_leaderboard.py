@@ -81,6 +81,28 @@ def test_markdown(rows: list[Row]) -> None:
     assert "- One.\n" in text and "- Two.\n" in text and "pareto.png" in text
 
 
+def test_markdown_tells_differences_and_what_its_columns_are(rows: list[Row]) -> None:
+    parts = write_markdown("Title", rows, COLUMNS, {}, ["One."], ["Two."]).split("\n\n")
+    assert parts[2] == "Bold: the best of its column. By falling validation score."
+    start = parts.index("## Differences on the test pictures")
+    assert parts[start + 1] == "Row minus column, bold where it is no chance."
+    names, cells = tabulate_differences(rows) or ([], [])
+    assert parts[start + 2].splitlines() == [
+        "|  | best | quick | slow |",
+        "| --- | --- | --- | --- |",
+        *(f"| {name} | {' | '.join(line)} |" for name, line in zip(names, cells, strict=True)),
+    ]
+    assert cells[0][0] == "" and cells[0][1].startswith("+0.050 (") and cells[0][2].startswith("**+0.600** (")
+    assert parts[start + 3 :] == ["## How to read it", "- Two.", "\n".join(EXPLAINED) + "\n"]
+
+
+EXPLAINED = [
+    "- test accuracy: mean over its seeds; with a 95 % interval.",
+    "- validation accuracy: by which to choose.",
+    "- CPU, batch 1: a picture, pixels to predictions, SavedModel on the CPU; all models in turns, median.",
+]
+
+
 def test_spread_and_seeds_that_failed(make_row: MakeRow) -> None:
     row = make_row("a", [1, 1, 1, 0], [1, 1, 0, 0])
     assert row.spread == pytest.approx(0.25 / 2**0.5)  # 0.75 and 0.5 about 0.625: sqrt(2 * 0.125**2 / 1)

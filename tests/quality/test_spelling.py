@@ -43,6 +43,7 @@ COCO_NEIGHBOURS = [
         ("WCB", "WBC", (1, 340)),
         ("caat", "cat", (1, 5)),
         ("speed limt 30", "speed limit 30", (1, 50)),
+        ("tuilps12", "tulips12", (1, 50)),  # its number is the same
         ("rosse", "rose", (10, 1000)),
     ],
 )
@@ -72,6 +73,8 @@ def test_a_typo_is_found(typo, meant, counts):
         {"tulip": 50, "tulips": 40},  # both frequent: two classes, or a matter for their owner
         {"tulip": 50, "tulpi": 0},  # a class without a picture is another check's business
         {"rose": 4, "roze": 1},  # too few to tell
+        {"chrysanthemum": 500, "chrisanthenun": 1},  # three slips are too many in any word
+        {"tulips12": 500, "tulips13": 1},
         {"10-12": 100, "1012": 100, "101-2": 1},
         dict.fromkeys(COCO_NEIGHBOURS, 500) | {"toaster": 1, "hair_drier": 1, "bear": 2, "car": 2},
         {"RBC": 4155, "WBC": 3, "Platelets": 361},
