@@ -119,8 +119,14 @@ def test_the_least_score_itself_is_kept_and_numbers_are_rounded_when_they_are_li
 def test_an_answer_that_is_not_finite_is_no_answer() -> None:
     recipe, stay = Recipe("detect", ("a",), 8, 8, "stretch", 0), Transform(1, 1, 0, 0)
     answer = {"boxes": np.zeros((1, 4)), "scores": np.array([np.nan]), "labels": np.array([0])}
-    with pytest.raises(ValueError, match="not finite"):
-        read_answer(answer, recipe, stay, (8, 8), 0.3)
+    placeless = {**answer, "boxes": np.array([[0, 0, np.inf, 8]]), "scores": np.array([0.9])}
+    classes = {"probabilities": np.array([np.nan, 0.5])}
+    classifier = Recipe("classify", ("a", "b"), 8, 8, "stretch", 0)
+    for said, by in ((answer, recipe), (placeless, recipe), (classes, classifier)):
+        with pytest.raises(ValueError, match="not finite"):
+            read_answer(said, by, stay, (8, 8), 0.3)
+    padding = {"boxes": np.full((1, 4), np.nan), "scores": np.array([np.nan]), "labels": np.array([-1])}
+    assert len(read_answer(padding, recipe, stay, (8, 8), 0.3)) == 0  # no answer of the network's
 
 
 @pytest.mark.parametrize(

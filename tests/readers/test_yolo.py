@@ -198,6 +198,8 @@ def test_polygons_become_boxes_and_masks(tmp_path: Path) -> None:
 def test_keypoints_behind_the_box_are_passed_over(tmp_path: Path) -> None:
     source = read_rows(tmp_path, f"{ROW.strip()} 0.1 0.1 2 0.2 0.2 2\n", f"{NAMES}kpt_shape: [2, 3]\n")
     assert np.allclose(source.files[0].objects[0].box_xyxy_px, (40, 15, 60, 35)) and not source.faults
+    (plain,) = source.files[1].objects  # a box without keypoints stays one, and no polygon
+    assert np.allclose(plain.box_xyxy_px, (40, 15, 60, 35)) and plain.mask is None
 
 
 def test_rounding_over_the_edge_is_put_back_and_more_is_not(tmp_path: Path) -> None:
