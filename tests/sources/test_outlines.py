@@ -28,6 +28,18 @@ def test_a_rectangle_of_whole_corners_is_exactly_its_pixels() -> None:
     assert mask.sum() == 9 and mask[1:4, 2:5].all()
 
 
+def test_a_pixel_is_inside_where_its_centre_is() -> None:
+    for (left, top, right, bottom), columns, rows in (
+        ((1.6, 0.6, 3.6, 2.4), slice(2, 4), slice(1, 2)),
+        ((1.45, 0.45, 3.55, 2.55), slice(1, 4), slice(0, 3)),
+        ((1.4, 0.4, 3.4, 2.4), slice(1, 3), slice(0, 2)),
+    ):
+        expected = np.zeros((6, 8), bool)
+        expected[rows, columns] = True
+        mask = fill_polygon([(left, top), (right, top), (right, bottom), (left, bottom)], 6, 8)
+        np.testing.assert_array_equal(mask, expected)
+
+
 def test_a_triangle_by_hand() -> None:
     # x + y < 4 at the centres: rows of centres 0.5, 1.5, 2.5, 3.5 hold 3 (or 4 on the line), 2, 1, 0 pixels
     mask = fill_polygon([(0, 0), (4, 0), (0, 4)], 4, 4)
