@@ -146,13 +146,15 @@ def test_classes_are_called_as_the_data_call_them(finished: Path, promoted: Verd
 def test_the_difference_of_a_class_is_this_model_less_the_one_before(promoted: Verdict) -> None:
     pairs = [Pair("tulips", 0.4, 0.55), Pair("roses", 0.5, 0.25), Pair("new", None, 0.1)]
     counted = {"tulips": 12}
-    assert write_classes(promoted, pairs, counted) == [
+    assert write_classes(promoted, pairs, counted, "detect") == [
         "| class | version 1 | version 2 | difference | test objects |",
         "| --- | --- | --- | --- | --- |",
         "| tulips | 0.4 | 0.55 | +0.1500 | 12 |",
         "| roses | 0.5 | 0.25 | -0.2500 | - |",
         "| new | - | 0.1 | - | - |",
     ]
+    heads = write_classes(promoted, pairs, counted, "classify")[0]
+    assert heads == "| class | version 1 | version 2 | difference | test pictures |"
 
 
 def test_what_people_count_in_stands_without_powers_of_ten() -> None:

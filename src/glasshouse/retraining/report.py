@@ -37,7 +37,7 @@ def write_report(root: Path, state: str, verdict: Verdict, task: str, counts: Ma
     document = _read_json(root / SCORES)
     now, named = flatten_scores(document, SCORES), name_class_scores(document, CLASS_SCORE[task])
     scores, classes = pair_scores(verdict.before, now, task), pair_classes(verdict.before, now, named, task)
-    objects = {name: own.get("ground_truth") for name, own in document["test"]["per_class"].items()}
+    shown = {name: own.get("ground_truth") for name, own in document["test"]["per_class"].items()}
     figures = draw_figures(root, [*scores, *classes], verdict)
     with replace_folder(root / FIGURES) as folder:
         for name, text in figures.items():
@@ -49,7 +49,7 @@ def write_report(root: Path, state: str, verdict: Verdict, task: str, counts: Ma
         *say_verdict(verdict),
         *_section("Scores on the test pictures", write_scores(verdict, scores)),
         *_section("Compared on the same pictures", write_gain(verdict)),
-        *_section(f"Classes ({CLASS_SCORE[task]})", write_classes(verdict, classes, objects)),
+        *_section(f"Classes ({CLASS_SCORE[task]})", write_classes(verdict, classes, shown, task)),
         *(f"\n![{Path(name).stem}]({FIGURES.name}/{name})" for name in figures),
         *_section("Data", [_say_counts(counts), "", *write_drift(root)]),
         *_section("Findings of the guard", write_findings(root)),
@@ -145,19 +145,22 @@ def write_gain(verdict: Verdict) -> list[str]:
     return [*write_table(heads, [row]), "", f"Verdict: {verdict.outcome} (rules: docs/promotion.md)."]
 
 
-def write_classes(verdict: Verdict, pairs: list[Pair], objects: Mapping[str, int | None]) -> list[str]:
-    """A row a class; `objects`: how many the test pictures show of each that the model of now knows."""
+def write_classes(
+    verdict: Verdict, pairs: list[Pair], shown: Mapping[str, int | None], task: str
+) -> list[str]:
+    """A row a class; `shown`: objects on the test pictures, or pictures, of each that is known now."""
     rows = [
         [
             pair.name,
             say_figure(pair.before),
             say_figure(pair.now),
             UNKNOWN if pair.now is None or pair.before is None else f"{pair.now - pair.before:+.4f}",
-            say_figure(objects.get(pair.name)),
+            say_figure(shown.get(pair.name)),
         ]
         for pair in pairs
     ]
-    return write_table(["class", *_name_both(verdict), "difference", "test objects"], rows)
+    counted = "test pictures" if task == "classify" else "test objects"
+    return write_table(["class", *_name_both(verdict), "difference", counted], rows)
 
 
 def write_ledger(verdict: Verdict) -> list[str]:
