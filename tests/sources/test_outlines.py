@@ -78,6 +78,14 @@ def test_ellipses_have_their_area_and_fill_their_box(first: float, second: float
     assert y_min <= rows.min() + 0.5 < y_min + 2 and y_max - 2 < rows.max() + 0.5 <= y_max
 
 
+def test_an_ellipse_turns_clockwise() -> None:
+    """By an eighth of a turn the long radius points right and down, as a canvas draws it; y runs down."""
+    mask = fill_ellipse((20, 20), (15, 4), math.pi / 4, 40, 40)
+    assert mask[29, 29] and mask[10, 10] and not mask[29, 10] and not mask[10, 29]
+    steep = fill_ellipse((20, 20), (15, 4), -math.pi / 3, 40, 40)  # 60 degrees up from the right
+    assert steep[20 - 11, 20 + 6] and not steep[20 + 11, 20 + 6]
+
+
 def test_boxes_by_hand() -> None:
     assert box_polygon([(3, 1), (0.5, 9), (2, 2)]) == (0.5, 1, 3, 9)
     assert np.allclose(box_ellipse((10, 20), (4, 2), 0), (6, 18, 14, 22))
