@@ -169,6 +169,7 @@ def test_without_a_size_the_pictures_own_counts_and_polygons_have_nowhere_to_be_
         ("size_missing", "repaired"),
         ("mask_empty", "set_aside"),
     ]
+    assert "cannot be drawn: its image has no width and height" in source.faults[1].reason
 
 
 def test_ids_may_be_texts_and_whole_floats(tmp_path: Path) -> None:
@@ -179,6 +180,12 @@ def test_ids_may_be_texts_and_whole_floats(tmp_path: Path) -> None:
     )
     source = read(write(tmp_path, document), ())
     assert [len(file.objects) for file in source.files] == [1, 2] and source.faults == ()
+
+
+def test_an_annotation_needs_no_id_so_that_any_will_do(tmp_path: Path) -> None:
+    annotations = [{**label(1), "id": identity} for identity in (1, [1], {}, {}, 0.5, 0.5, True, True)]
+    source = read(write(tmp_path, build(annotations=annotations)), ())
+    assert len(list_objects(source)) == len(annotations) and source.faults == ()
 
 
 def test_texts_of_numbers_are_the_numbers_as_via_exports_them(tmp_path: Path) -> None:
