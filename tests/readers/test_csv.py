@@ -27,6 +27,13 @@ def lay_out(root: Path, files: dict[str, str | bytes]) -> Path:
     return root
 
 
+def test_a_table_that_is_called_annotations_counts_beside_one_of_a_split(tmp_path: Path) -> None:
+    tables = {"annotations.csv": "file_name,label\na.jpg,cat\n", "train.csv": "file_name,label\nb.jpg,dog\n"}
+    source = read(lay_out(tmp_path, {"a.jpg": "", "b.jpg": "", **tables}), ())
+    assert [(file.file_name, file.label, file.split) for file in source.files] == [("a.jpg", "cat", None)]
+    assert [(fault.kind, fault.picture) for fault in source.faults] == [("not_labelled", "b.jpg")]
+
+
 def test_classes_of_pictures(tmp_path: Path) -> None:
     text = "file_name,label\n10.jpg,dog\n2.jpg,cat\n"
     source = read(lay_out(tmp_path, {"2.jpg": "", "10.jpg": "", "labels.csv": text}), ())
