@@ -245,3 +245,11 @@ def test_labels_that_are_lost_with_their_picture_count_by_their_number():
     frames = gather_frames("download", tables)
     (counts,) = frames["label_counts"].to_dict("records")
     assert (counts["kept"], counts["set_aside"], counts["lost_share"]) == (40, 40, 0.5)
+
+
+def test_the_share_that_was_set_aside_is_one_of_all_files():
+    """Three files beside 24 pictures: 3 of 27, and 0 on the rows of sound ones."""
+    bad = pd.DataFrame({"file_name": ["1.jpg", "2.jpg", "3.jpg"], "reason": "truncated", "bytes": 7})
+    files = gather_frames("download", STAGES["download"]["make_tables"]() | {"quarantine": bad})["files"]
+    assert len(files) == 27
+    assert files["quarantined_share"].tolist() == pytest.approx([0.0] * 24 + [3 / 27] * 3)

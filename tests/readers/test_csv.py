@@ -95,6 +95,7 @@ def test_utf_16_of_a_spreadsheet_is_read(tmp_path: Path) -> None:
         ("a.jpg,cat,one,2,3,4", "not_a_number", "'one'"),
         ("a.jpg,cat,1_0,2,3,4", "not_a_number", "'1_0'"),
         ("a.jpg,,1,2,3,4", "label_missing", "no label"),
+        ("a.jpg,,1,,,", "label_missing", "no label"),  # no negative: something was meant
         ("gone.jpg,cat,1,2,3,4", "picture_missing", "'gone.jpg'"),
         ("../a2.jpg,cat,1,2,3,4", "picture_missing", "a2"),
         (",cat,1,2,3,4", "picture_missing", "names no picture"),
@@ -110,6 +111,12 @@ def test_faulty_rows_are_set_aside_and_the_others_stay(
     (fault,) = source.faults
     assert (fault.file_name, fault.place, fault.kind, fault.action) == ("t.csv", "line 3", kind, "set_aside")
     assert re.search(words, fault.reason)
+
+
+def test_rows_of_spaces_are_none_and_empty_groups_hold_nothing_together(tmp_path: Path) -> None:
+    text = "file_name,label,group\na.jpg,cat,\n ,  , \nb.jpg,dog,\nc.jpg,dog,x\n"
+    source = read(lay_out(tmp_path, {"a.jpg": "", "b.jpg": "", "c.jpg": "", "t.csv": text}), ())
+    assert [file.group for file in source.files] == [None, None, "x"] and not source.faults
 
 
 def test_pictures_without_a_sound_row_are_listed_and_no_negatives(tmp_path: Path) -> None:
