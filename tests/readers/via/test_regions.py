@@ -13,6 +13,7 @@ import pytest
 from glasshouse.geometry.rle import decode_mask
 from glasshouse.readers.via import read
 from glasshouse.sources.example import SourceError
+from glasshouse.sources.via.regions import read_shape
 
 from .files import HEADER, RECT, entry, export, lay_out, one, read_regions, region, row, write_csv
 
@@ -88,6 +89,12 @@ def test_shapes_become_boxes_and_masks(
     thing = read_regions(tmp_path, region(shape)).files[0].objects[0]
     assert np.allclose(thing.box_xyxy_px, box) and thing.mask is not None
     assert abs(decode_mask(thing.mask, 50, 100).sum() - pixels) <= 0.05 * pixels
+
+
+def test_a_circle_without_a_radius_has_no_area_and_no_mask() -> None:
+    none, small = (read_shape({"name": "circle", "cx": 20, "cy": 20, "r": radius}) for radius in (0, 0.5))
+    assert none.box_xyxy_px == (20, 20, 20, 20) and none.fill((40, 40)) is None
+    assert small.box_xyxy_px == (19.5, 19.5, 20.5, 20.5) and small.fill((40, 40)) is not None
 
 
 LINE = {"all_points_x": [1, 2], "all_points_y": [1, 2]}
