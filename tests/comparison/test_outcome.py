@@ -118,3 +118,28 @@ def test_a_second_training_is_not_the_firsts_time(project: Any) -> None:
     for _ in range(2):
         project.execute("fine_tune")
     assert count_seconds(read_executions(project.folder, "fine_tune")) == 2.0
+
+
+def execute(project: Any, status: str, epochs: range, resumed: bool = False) -> None:
+    """An execution of fine_tune that takes 10 s an epoch, and 1 s for the rest."""
+    with project.open("fine_tune") as journal:
+        if resumed:
+            journal.resumed(epochs.start - 1)
+        for epoch in epochs:
+            journal.epoch(epoch, {"loss": 1.0})
+        journal.phase("work", 10.0 * len(epochs) + 1)
+        journal.end(status)
+
+
+def test_whatever_cut_a_training_off_its_epochs_count_where_they_were_taken_up(project: Any) -> None:
+    """Those before a full disk did not: the leaderboard's training time was too short."""
+    execute(project, "failed", range(1, 4))
+    execute(project, "interrupted", range(0))  # before its first epoch
+    execute(project, "ok", range(4, 7), resumed=True)
+    assert count_seconds(read_executions(project.folder, "fine_tune")) == 31 + 1 + 31
+
+
+def test_epochs_that_were_trained_anew_do_not_count_twice(project: Any) -> None:
+    execute(project, "interrupted", range(1, 4))
+    execute(project, "ok", range(1, 7))
+    assert count_seconds(read_executions(project.folder, "fine_tune")) == 61

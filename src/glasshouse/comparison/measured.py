@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +68,14 @@ def find_training(folder: Path, project: Path) -> dict[str, float | None]:
 
 
 def count_seconds(executions: list[Execution]) -> float:
-    """Wall seconds of the last execution and of those cut off before it, which it took up."""
+    """Wall seconds of the last execution and of those before it whose checkpoint it took up, however they
+    ended."""
     seconds = executions[-1].seconds
-    for execution in reversed(executions[:-1]):
-        if execution.status not in ("killed", "interrupted"):
+    for earlier, later in reversed(list(pairwise(executions))):
+        began_anew = later.epochs and later.resumed_from is None
+        if began_anew or earlier.status == "ok":  # one that ended well leaves no checkpoint
             break
-        seconds += execution.seconds
+        seconds += earlier.seconds
     return round(seconds, 3)
 
 
