@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -121,9 +122,21 @@ def test_a_pull_request_is_opened_once(desk: Any, change: Change, monkeypatch: p
     assert created.startswith(f"pr create --head {change.branch} --title {title} --body-file ")
     assert created.endswith("--base main")
     assert (desk.programs / "body.md").read_text() == "body"
-    desk.plan("gh", pr_list={"says": '[{"url": "https://host/pull/1"}]'})
-    assert ask_to_merge(change, commit) == "the change is https://host/pull/1"
+    for state, oid in (("OPEN", commit), ("CLOSED", "f" * 40), ("MERGED", commit)):
+        known = {"url": "https://host/pull/1", "state": state, "headRefOid": oid}
+        desk.plan("gh", pr_list={"says": json.dumps([known])})
+        assert ask_to_merge(change, commit) == "the change is https://host/pull/1"
     assert sum(line.startswith("pr create") for line in desk.calls("gh")) == 1
+
+
+def test_a_change_that_was_merged_and_reverted_is_asked_for_again(
+    desk: Any, change: Change, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GH_TOKEN", "secret")
+    commit = change.keep_results(change.keep_inputs([]), write_results(desk), "Retraining")
+    merged = {"url": "https://host/pull/1", "state": "MERGED", "headRefOid": "f" * 40}
+    desk.plan("gh", pr_list={"says": json.dumps([merged])}, pr_create={"says": "https://host/pull/2\n"})
+    assert ask_to_merge(change, commit) == "opened https://host/pull/2"
 
 
 def test_a_refused_model_is_a_draft(desk: Any, change: Change) -> None:
@@ -155,4 +168,14 @@ def test_a_push_that_the_server_refuses_is_told_in_its_words(desk: Any, change: 
     hook.chmod(0o755)
     change.keep_results(change.keep_inputs([]), write_results(desk), "Retraining")
     with pytest.raises(ChangeFault, match=r"\(pre-receive hook declined\) \(only robots push here\)"):
+        change.send()
+
+
+def test_a_hook_that_speaks_on_its_output_is_told(desk: Any, change: Change) -> None:
+    hook = desk.root / ".git" / "hooks" / "pre-push"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho 'no pushes on Fridays'\nexit 1\n")
+    hook.chmod(0o755)
+    change.keep_results(change.keep_inputs([]), write_results(desk), "Retraining")
+    with pytest.raises(ChangeFault, match="cannot be pushed to origin: no pushes on Fridays"):
         change.send()

@@ -79,6 +79,26 @@ def test_another_state_after_a_merge_is_new_again(desk: Any) -> None:
     assert len(desk.git("branch", "--list", "retrain/*").splitlines()) == 2
 
 
+@pytest.mark.parametrize("has_origin", [True, False])
+def test_a_change_that_was_merged_and_reverted_is_opened_again(desk: Any, has_origin: bool) -> None:
+    if not has_origin:
+        desk.git("remote", "remove", "origin")
+    desk.run()
+    merged = desk.git("rev-parse", desk.branch)
+    desk.git("checkout", "--quiet", "--force", "-B", "main", merged)
+    desk.git("revert", "--no-edit", "HEAD")
+    assert list(preview(desk.root))[-1] == f"would open the change {desk.branch}" + (
+        " of origin" if has_origin else ", a local branch"
+    )
+    assert desk.run() == 0
+    again = desk.git("rev-parse", desk.branch)
+    assert desk.git("rev-parse", f"{again}^") == desk.git("rev-parse", "HEAD")  # so that it can be merged
+    assert desk.run() == 0 and desk.said[-2].startswith("nothing new")
+    assert desk.git("rev-parse", desk.branch) == again
+    if has_origin:
+        assert desk.git("ls-remote", "origin", f"refs/heads/{desk.branch}").split()[0] == again
+
+
 def test_without_remote_and_origin_the_commit_stays_here(desk: Any) -> None:
     desk.git("remote", "remove", "origin")
     assert desk.run() == 0

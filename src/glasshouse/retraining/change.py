@@ -61,18 +61,27 @@ class Change:
         if self.is_held_by("HEAD"):
             return "HEAD"
         if not has_origin(self.root):
-            return self.branch if self.is_held_by(self.ref) else None
+            return self.branch if self.is_open_in(self.ref) else None
         return f"{ORIGIN}/{self.branch}" if self.find_sent() else None
 
     def find_sent(self) -> str | None:
-        """The commit of origin's branch that holds the finished change; raises ChangeFault."""
+        """The commit of origin's branch that holds the finished change, to be merged; raises ChangeFault."""
         commit = self._fetch()
-        return commit if commit and self.is_held_by(commit) else None
+        return commit if commit and self.is_open_in(commit) else None
 
     def is_held_by(self, commit: str) -> bool:
         """Whether a commit's report is the one of this state."""
         text = ask_git(self.root, "show", f"{commit}:{REPORT.as_posix()}")
         return text is not None and text.startswith(write_mark(self.state))
+
+    def is_open_in(self, commit: str) -> bool:
+        """Whether a commit holds the finished change and can still be merged.
+
+        One that HEAD has among its ancestors cannot: it was merged, and then reverted or followed by the
+        change of another state. git would call it up to date.
+        """
+        merged = ask_git(self.root, "merge-base", "--is-ancestor", commit, "HEAD") is not None
+        return not merged and self.is_held_by(commit)
 
     def _fetch(self) -> str | None:
         """The commit of origin's branch, brought here; None where it has no such branch."""
@@ -92,7 +101,7 @@ class Change:
         if head is None:
             raise ChangeFault("there is no commit yet: commit the project first.")
         commit = write_commit(self.root, head, files, f"Data of retraining {self.state[:12]}", near=self.ref)
-        if commit != head and not self.is_held_by(self.ref):
+        if commit != head and not self.is_open_in(self.ref):
             self._point(commit)
         return commit
 

@@ -91,14 +91,21 @@ def say_command(words: Sequence[str]) -> str:
 
 
 def say_reason(done: subprocess.CompletedProcess[str]) -> str:
-    """The last line of its errors that says something, with a git server's own words, or its status."""
-    lines = [line.strip() for line in (done.stderr or done.stdout).splitlines()]
-    telling = [line for line in lines if line and not line.startswith(NOISE)]
+    """The last line of its errors that says something, with a git server's own words, or its status.
+
+    Of its output where its errors say nothing: git's hooks print there.
+    """
+    telling = _list_telling(done.stderr) or _list_telling(done.stdout)
     errors = [line for line in telling if line.startswith(("ERROR", "fatal", "error", "!"))]
     reason = (errors or telling or [f"status {done.returncode}"])[-1]
     if words := " ".join(line.removeprefix(SERVER).strip() for line in telling if line.startswith(SERVER)):
         reason = f"{reason} ({words})"
     return reason if len(reason) <= SHOWN_REASON else f"{reason[:SHOWN_REASON]}..."
+
+
+def _list_telling(printed: str) -> list[str]:
+    lines = (line.strip() for line in printed.splitlines())
+    return [line for line in lines if line and not line.startswith(NOISE)]
 
 
 def _locate(name: str) -> str:

@@ -49,15 +49,27 @@ def link_figures(change: Change, text: str) -> str:
     return re.sub(rf"\]\({FIGURES.name}/([^)]+)\)", rf"]({place}/\1?raw=true)", text)
 
 
+def list_requests(change: Change, commit: str) -> list[str]:
+    """Addresses of the branch's pull requests, without those that were merged with another commit than this:
+    a change that was reverted and opened again is asked for again."""
+    words = ["gh", "pr", "list", "--head", change.branch, "--state", "all"]
+    listed = ask(change.root, *words, "--json", "url,state,headRefOid")
+    return [
+        str(each["url"])
+        for each in json.loads(listed or "[]")
+        if each["state"] != "MERGED" or each["headRefOid"] == commit
+    ]
+
+
 def ask_to_merge(change: Change, commit: str) -> str:
     """Open the pull request of a change, once; says where it stands, or which branch to merge."""
     if not has_origin(change.root):
         return f"no git remote: merge the local branch {change.branch}"
     if not has_gh():
         return f"merge the branch {change.branch} of {ORIGIN} (no gh with a token here to ask for it)"
-    listed = ask(change.root, "gh", "pr", "list", "--head", change.branch, "--state", "all", "--json", "url")
-    if known := json.loads(listed or "[]"):
-        return f"the change is {known[0]['url']}"
+    known = list_requests(change, commit)
+    if known:
+        return f"the change is {known[0]}"
     request = read_request(change, commit)
     base = ask_git(change.root, "symbolic-ref", "--short", "HEAD")
     with TemporaryDirectory() as folder:

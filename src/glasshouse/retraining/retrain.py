@@ -250,7 +250,7 @@ def preview(root: Path, store: Store | None = None) -> Iterator[str]:
         yield f"would stop: HEAD does not hold {', '.join(others)}"
     change = Change(root, state)
     for place in ("HEAD", change.ref, f"refs/remotes/origin/{change.branch}"):
-        if change.is_held_by(place):
+        if change.is_held_by(place) if place == "HEAD" else change.is_open_in(place):
             yield f"nothing new by what is here: the change of state {state[:12]} is in {place}"
             return
     if waiting not in (None, state):
