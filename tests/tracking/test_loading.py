@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import pytest
 import glasshouse
 from glasshouse.export.stamp import stamp
 from glasshouse.inputs.recipe import Recipe
+from glasshouse.tracking.aliases import RegistryFault, fetch_network
 from glasshouse.tracking.carried import MODULES, write_carried
 from glasshouse.tracking.loading import UnknownModel, load_champion_or_export
 from glasshouse.tracking.registry import save_network
+from glasshouse.tracking.store import Store
 from glasshouse.tracking.sync import sync
 
 RECIPE = Recipe("classify", ("red", "green", "blue"), 8, 8, "stretch", 0)
@@ -65,6 +68,29 @@ def test_without_a_name_it_is_the_champion_or_else_the_exports(
 def test_what_is_not_registered_is_told(registered: Any, address: str) -> None:
     with pytest.raises(UnknownModel, match=rf"there is no {address}.*glasshouse promote"):
         glasshouse.load(address)
+
+
+def test_a_file_that_is_gone_or_changed_is_told_with_its_version(registered: Any) -> None:
+    version = client(registered.root).get_model_version(NAME, "1")
+    (file,) = (registered.root / "mlruns").rglob("model.onnx")
+    stamp([file], replace(RECIPE, labels=("blue", "red", "green")))
+    with pytest.raises(RegistryFault, match=rf"of {NAME} version 1 has SHA-256 .* was registered: the store"):
+        glasshouse.load(f"models:/{NAME}/1")
+    file.unlink()
+    with pytest.raises(RegistryFault) as fault:
+        glasshouse.load(f"models:/{NAME}/1")
+    place = (
+        f"the ONNX file of {NAME} version 1 cannot be fetched from {version.source}/model.onnx: MLflow at "
+    )
+    assert str(fault.value).startswith(place) and "artifacts-destination" not in str(fault.value)
+
+
+@pytest.mark.parametrize("source", ["{}/models/m-1/artifacts", "file://{}/models/m-1/artifacts"])
+def test_a_server_that_leaves_files_to_each_machine_is_told_of(source: str, tmp_path: Path) -> None:
+    """As `mlflow server --no-serve-artifacts --default-artifact-root /srv/mlflow` does."""
+    server = Store("http://127.0.0.1:9", None)
+    with pytest.raises(RegistryFault, match=r"share it with the one .*--artifacts-destination`\)\.$"):
+        fetch_network(server, "flowers version 1", source.format(tmp_path), None, tmp_path)
 
 
 def test_before_anything_was_registered(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ Promoters are kept apart by claims (`tracking.claims`).
 
 from __future__ import annotations
 
+import hashlib
 import json
 import socket
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,9 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from glasshouse.tracking.addresses import conceal
 from glasshouse.tracking.claims import WAIT_SECONDS, Claim, Contended, claimed
 from glasshouse.tracking.facts import Facts
 from glasshouse.tracking.mirror import filter_versions, has_run
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+NETWORK_FILE = "model.onnx"  # in the folder of a registered model
 LINEAGE = "lineage"  # folder of a run's artifacts: pictures.json, dvc.lock and the like
 
 
@@ -138,28 +142,8 @@ class Registry:
                 self.client.delete_model_version_tag(self.name, version.number, key)
 
     def fetch_network(self, version: Version, folder: Path) -> Path:
-        """Download its ONNX file; raises RegistryFault where it is gone, or not what was registered."""
-        import hashlib
-
-        import mlflow.artifacts
-
-        try:
-            with spoken(self.store):
-                place = mlflow.artifacts.download_artifacts(
-                    artifact_uri=f"{version.source.rstrip('/')}/model.onnx",
-                    dst_path=str(folder),
-                    tracking_uri=self.store.uri,
-                )
-        except StoreAway as error:
-            raise RegistryFault(f"the ONNX file of {version.shown} cannot be fetched: {error}") from error
-        path = Path(place)
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        if digest != version.facts.network:
-            raise RegistryFault(
-                f"the ONNX file of {version.shown} has SHA-256 {digest[:12]}, but "
-                f"{version.facts.network[:12]} was registered: the store's artifacts were changed."
-            )
-        return path
+        """Download its ONNX file; raises RegistryFault as the function does."""
+        return fetch_network(self.store, version.shown, version.source, version.facts.network, folder)
 
     def fetch(self, version: Version, name: str, folder: Path) -> Path:
         """Download a file of its lineage; raises RegistryFault where it is gone."""
@@ -246,6 +230,49 @@ class Registry:
                 if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                     raise
         return None
+
+
+def fetch_network(store: Store, shown: str, source: str, digest: str | None, folder: Path) -> Path:
+    """Download the ONNX file of a version, or find it where it lies on this machine.
+
+    Args:
+        shown: the version, for people; source: the address of its files.
+        digest: SHA-256 that was registered, None where that is not known.
+
+    Raises:
+        RegistryFault: the file is gone, or not what was registered.
+    """
+    import mlflow.artifacts
+
+    address = f"{source.rstrip('/')}/{NETWORK_FILE}"
+    try:
+        with spoken(store):
+            place = mlflow.artifacts.download_artifacts(
+                artifact_uri=address, dst_path=str(folder), tracking_uri=store.uri
+            )
+    except StoreAway as error:
+        raise RegistryFault(
+            f"the ONNX file of {shown} cannot be fetched from {conceal(address)}: {error}"
+            f"{_say_where(store, source)}"
+        ) from error
+    path = Path(place)
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest is not None and found != digest:
+        raise RegistryFault(
+            f"the ONNX file of {shown} has SHA-256 {found[:12]}, but {digest[:12]} was registered: the "
+            "store's artifacts were changed."
+        )
+    return path
+
+
+def _say_where(store: Store, source: str) -> str:
+    """What a server that serves no files leaves to its users: a folder that all of them must share."""
+    if not store.is_server or urlsplit(source).scheme not in ("", "file"):
+        return ""
+    return (
+        " The server leaves files to that folder of each machine: share it with the one that registered the "
+        "version, or let the server serve them (`mlflow server --artifacts-destination`)."
+    )
 
 
 def name_place(root: Path) -> str:

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 from glasshouse.journal.pipeline import PARAMS
 from glasshouse.prediction.predictor import Predictor
 from glasshouse.prediction.runtime import find_file, open_network
+from glasshouse.tracking.aliases import CHAMPION, fetch_network
 from glasshouse.tracking.names import read_names
+from glasshouse.tracking.registry import DIGEST
 from glasshouse.tracking.store import AFTERWARDS, connect, locate_store, spoken
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 ADDRESS = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[0-9]+))")
-SCHEME, CHAMPION = "models:/", "champion"
-FILE = "model.onnx"
+SCHEME = "models:/"
 
 
 class UnknownModel(ValueError):
@@ -40,6 +41,7 @@ def load(model: str | os.PathLike[str], *, threads: int = 0, root: Path | None =
     Raises:
         FileNotFoundError: no such file.
         UnknownModel: no such model in the registry.
+        RegistryFault: its file is gone from MLflow's store, or not what was registered.
         StoreAway: MLflow does not answer.
         UnknownRecipe: the file does not say how pictures are prepared for it.
     """
@@ -83,19 +85,13 @@ def fetch(address: str, folder: Path, root: Path) -> tuple[ModelVersion, Path]:
     client = connect(store, AFTERWARDS)
     with spoken(store):
         version = _find_version(client, address, parts)
-        import mlflow.artifacts
-
-        if version is None:
-            raise UnknownModel(
-                f"there is no {address} in MLflow at {store.shown}. `dvc repro`, `glasshouse runs sync` and "
-                "`glasshouse promote` bring one there; --model exports takes the network on disk."
-            )
-        path = mlflow.artifacts.download_artifacts(
-            artifact_uri=f"{str(version.source).rstrip('/')}/{FILE}",
-            dst_path=str(folder),
-            tracking_uri=store.uri,
+    if version is None:
+        raise UnknownModel(
+            f"there is no {address} in MLflow at {store.shown}. `dvc repro`, `glasshouse runs sync` and "
+            "`glasshouse promote` bring one there; --model exports takes the network on disk."
         )
-    return version, Path(path)
+    shown = f"{version.name} version {version.version}"
+    return version, fetch_network(store, shown, str(version.source), version.tags.get(DIGEST), folder)
 
 
 def _find_version(client: object, address: str, parts: re.Match[str]) -> ModelVersion | None:
