@@ -103,6 +103,21 @@ def test_the_documents_let_dvc_keep_no_folder_that_is_in_git() -> None:
         assert folders and not [each for each in folders if (repository / each / "README.md").exists()], text
 
 
+def test_clones_get_the_file_by_which_dvc_keeps_pictures_out_of_git(desk: Any) -> None:
+    """`dvc add` writes data/.gitignore: where a clone lacks it, `git add --all` takes the pictures."""
+    repository = Path(__file__).parents[2]
+    desk.project.write(".gitignore", (repository / ".gitignore").read_text(encoding="utf-8"))
+    for name, content in (
+        ("data/.gitignore", "/photos\n"),
+        ("data/photos/a.jpg", "a"),
+        ("data/.download-1/a.jpg", "a"),  # of a stage that was killed
+    ):
+        desk.project.write(name, content)
+    listed = desk.git("ls-files", "--others", "--exclude-standard", "data").splitlines()
+    assert "data/.gitignore" in listed
+    assert not [name for name in listed if name.endswith(".jpg")]
+
+
 def test_weights_are_brought_by_their_files_of_dvc(desk: Any, tmp_path: Path) -> None:
     assert list_weights(desk.root, "builtin") == []
     for name in ("data/weights/mine.h5.dvc", "data/weights/other.h5.dvc", "far/mine.h5.dvc"):
