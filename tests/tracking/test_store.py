@@ -190,6 +190,18 @@ def test_the_reason_stands_in_the_sentence_where_sqlalchemy_puts_it_below_a_hint
         raise MlflowException(f"{hint}\n(sqlite3.OperationalError) database or disk is full\n[SQL: INSERT]")
 
 
+def test_what_a_database_refuses_is_told_without_a_page_of_mlflows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store(f"sqlite:///{tmp_path}/mlflow.db", None)
+    client = connect(store, Patience(timeout_s=2, retries=1))
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection:
+        connection.execute("DROP TABLE experiments")  # a full disk raises the same class
+    with pytest.raises(StoreAway, match="no such table: experiments"), spoken(store):
+        client.get_experiment_by_name("glasshouse")
+    assert "Traceback" not in capsys.readouterr().err
+
+
 def test_of_a_request_that_failed_the_cause_is_told_and_not_its_address() -> None:
     from mlflow.exceptions import MlflowException
 

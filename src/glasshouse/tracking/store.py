@@ -128,6 +128,7 @@ def connect(store: Store, patience: Patience) -> MlflowClient:
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("mlflow.store.db.utils").addFilter(_is_untold)
     try:
         with spoken(store):
             if store.database is not None and store.is_unborn:
@@ -139,6 +140,11 @@ def connect(store: Store, patience: Patience) -> MlflowClient:
     if told is not None:
         print(told, file=sys.stderr, flush=True)
     return client
+
+
+def _is_untold(record: logging.LogRecord) -> bool:
+    """Whether MLflow does not raise it too: what it logs with a page of traceback, `spoken` tells."""
+    return record.exc_info is None
 
 
 def _create(database: Path) -> None:
