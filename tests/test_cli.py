@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from glasshouse.cli import main
+from glasshouse.cli import main, say_fault
 from glasshouse.commands import doctor
 from glasshouse.commands.architectures import read_first_sentence
 from glasshouse.commands.times import align, draw_table
@@ -158,6 +160,20 @@ def test_too_little_memory_is_told(
     assert main(["summary"]) == 1
     told = "glasshouse: memory ran out. End other programs, and give the command again.\n"
     assert capsys.readouterr().err == told
+
+
+def test_a_disk_that_is_full_under_a_copy_is_told_by_the_copy(tmp_path: Path) -> None:
+    source, target = tmp_path / "dvc.lock", tmp_path / "copies" / "dvc.lock"
+    source.write_text("x" * 100)
+    target.parent.mkdir()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))  # the kernel refuses the rest, as on a full disk
+    try:
+        with pytest.raises(OSError) as fault:
+            shutil.copy2(source, target)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert say_fault(fault.value).startswith(f"the disk is full while writing {target}.")
 
 
 def test_times_show_where_the_seconds_went(inside: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -205,7 +205,8 @@ def say_fault(error: Exception) -> str:
     if not isinstance(error, OSError) or error.errno is None:
         return str(error)
     if error.errno in FULL:
-        place = f" while writing {error.filename}" if error.filename else ""
+        written = error.filename2 or error.filename  # of a copy, the second one is what was written
+        place = f" while writing {written}" if written else ""
         return f"the disk is full{place}. Free some space there, and give the command again."
     return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
 
