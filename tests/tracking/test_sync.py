@@ -160,6 +160,20 @@ def test_where_a_parent_was_deleted_its_children_and_model_get_another(stored: A
     assert version is not None and version.number == "2"
 
 
+def test_a_run_that_is_restored_throws_no_model_away(stored: Any) -> None:
+    stored.make_outputs()
+    stored.execute("train_head", {1: 2.0, 2: 1.5})
+    client, first = _client(stored.root), sync(stored.root)
+    client.delete_run(str(first.parent))
+    second = sync(stored.root)
+    client.restore_run(str(first.parent))
+    third = sync(stored.root)
+    assert (third.parent, third.new_version) == (first.parent, False)
+    stages = {run.data.tags["mlflow.parentRunId"] for run in _runs(stored.root, "stage")}
+    assert stages == {first.parent}
+    assert {run.info.run_id for run in _runs(stored.root, "pipeline")} == {first.parent, second.parent}
+
+
 def test_a_forced_run_is_the_same_child_counted_twice(stored: Any) -> None:
     _run_everything(stored)
     sync(stored.root)

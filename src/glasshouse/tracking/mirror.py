@@ -193,7 +193,11 @@ class Mirror:
     ) -> Run:
         """The oldest run with these tags, made where there is none; younger ones (of a race) are deleted.
 
-        One that is made also gets the tags `more`.
+        A younger one from which a model was registered is of no race: the oldest was in MLflow's trash for
+        a while. It stays, for the model's lineage lies in it.
+
+        Args:
+            more: tags that one that is made gets besides.
         """
         runs = self._search(tags)
         if not runs:
@@ -208,7 +212,8 @@ class Mirror:
             runs = self._search(tags)
         first, *later = sorted(runs, key=lambda run: (int(run.data.tags[CREATED]), run.info.run_id))
         for run in later:
-            self.client.delete_run(run.info.run_id)
+            if not self.client.search_model_versions(f"run_id = '{run.info.run_id}'", max_results=1):
+                self.client.delete_run(run.info.run_id)
         return first
 
     def _search(self, tags: Mapping[str, str], condition: str = "") -> list[Run]:
