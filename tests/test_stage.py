@@ -286,12 +286,6 @@ def test_the_guard_decides(
     assert (execution.guard["passed"], execution.status) == (not critical, "failed" if critical else "ok")
 
 
-def test_scores_come_to_the_journal(project: Any) -> None:
-    with stage("evaluate", project.root) as run:
-        run.metrics({"test": {"mAP_50": 0.5}})
-    assert _last(project, "evaluate").metrics == {"test": {"mAP_50": 0.5}}
-
-
 @pytest.fixture
 def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Let seconds pass that no other work of the machine makes longer."""

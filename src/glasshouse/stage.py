@@ -28,7 +28,7 @@ from glasshouse.journal.journal import Journal, merge_epochs, read_executions
 from glasshouse.journal.live import Live, is_wanted
 from glasshouse.journal.machine import read_machine
 from glasshouse.journal.page import find_home, write_page
-from glasshouse.journal.pipeline import PARAMS, look_up, read_pipeline, read_yaml
+from glasshouse.journal.pipeline import PARAMS, find_foreign_input, look_up, read_pipeline, read_yaml
 from glasshouse.journal.state import digest_values, read_state
 from glasshouse.journal.streams import open_streams
 from glasshouse.params import STAGE_KEYS, Params, View, read_params, read_view
@@ -166,9 +166,19 @@ class Stage:
                 self.epoch(row["epoch"], row)
 
     def metrics(self, metrics: Mapping[str, Any]) -> None:
-        """Note the scores, nested as in metrics.json: they reach MLflow even when the files are gone."""
+        """Note the scores, nested as in metrics.json: they reach MLflow even when the files are gone.
+
+        Scores of what another state left (`dvc repro --single-item` after an edit) are none of this one.
+        """
         with self.clock.phase("track"):
-            self.journal.metrics(metrics)
+            reason = find_foreign_input(self.root, self.name)
+            if reason is None:
+                self.journal.metrics(metrics)
+            else:
+                told = (
+                    f"{self.name}: the scores are not those of the present params, code and data: {reason}."
+                )
+                print(f"{told} `dvc repro` makes them.", file=sys.stderr)
 
     def close(self, error: BaseException | None) -> None:
         """Write phases and the end."""

@@ -130,6 +130,28 @@ def find_changed_out(stage: str, lock: Mapping[str, Locked], digests: Digests) -
     return None
 
 
+def find_foreign_input(root: Path, name: str) -> str | None:
+    """Why what stage `name` reads was not made by the present params, code and data, as after
+    `dvc repro --single-item`; None where it was."""
+    params = read_yaml(root / PARAMS)
+    pipeline, lock, digests = read_pipeline(root, params), read_lock(root), Digests(root)
+    stale = find_stale(pipeline, lock, params, digests)
+    makers = dict.fromkeys(pipeline.owner(dep) for dep in pipeline.stages[name].deps)
+    reasons = (_say_foreign(maker, lock, stale, digests) for maker in makers if maker is not None)
+    reason = next((told for told in reasons if told is not None), None)
+    digests.save()
+    return reason
+
+
+def _say_foreign(
+    maker: str, lock: Mapping[str, Locked], stale: Mapping[str, str], digests: Digests
+) -> str | None:
+    if maker in stale:
+        return f"{maker} is not up to date ({stale[maker]})"
+    path = find_changed_out(maker, lock, digests)
+    return f"{path} is not as {maker} wrote it" if path else None
+
+
 def _differences(
     stage: Declared,
     lock: Mapping[str, Locked],

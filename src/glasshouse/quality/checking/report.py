@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from glasshouse.quality.checking.checks import Outcome, Verdict
+from glasshouse.tables.folders import replace_file
 
 SHOWN_ROWS = 10  # of a critical finding in the terminal; the report holds more
 SHOWN_IN_WARNING = 3
@@ -18,10 +19,10 @@ UNTOLD = "see Data Docs"  # in place of the status of what hangs on times
 
 def write_report(verdict: Verdict, folder: Path) -> Path:
     """Write `folder/STAGE.json`: counts and every check; the same bytes for the same tables and limits."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{verdict.stage}.json"
     text = json.dumps(_report(verdict), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8", newline="\n")
+    with replace_file(path) as place:
+        place.write_text(text + "\n", encoding="utf-8", newline="\n")
     return path
 
 
