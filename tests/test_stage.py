@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import shutil
 import subprocess
@@ -311,6 +312,14 @@ def test_phases_exclude_one_another(pass_time: Callable[[float], None]) -> None:
         pass_time(8)
     clock.charge()
     assert clock.seconds == {"other": 0.5, "work": 1 + 4 + 8, "guard": 2}
+
+
+def test_the_garbage_collector_rests_while_a_stage_imports_and_not_while_it_works(project: Any) -> None:
+    with stage("download", project.root) as run:
+        with run.phase("import"):
+            assert not gc.isenabled()
+        with run.phase("work"):
+            assert gc.isenabled()
 
 
 def test_a_phase_that_fails_is_closed(pass_time: Callable[[float], None]) -> None:
