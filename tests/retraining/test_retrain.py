@@ -136,7 +136,7 @@ def test_a_push_that_fails_opens_no_change_and_the_next_run_does(desk: Any) -> N
     desk.share()
     desk.plan("dvc", push={"status": 1, "errs": "ERROR: failed to push: disk quota\n"})
     assert desk.run() == 1
-    assert any("disk quota What was decided stands" in line for line in desk.said)
+    assert any("disk quota. What was decided stands" in line for line in desk.said)
     assert not desk.git("ls-remote", "origin", f"refs/heads/{desk.branch}")
     desk.plan("dvc", push={})
     assert desk.run() == 0

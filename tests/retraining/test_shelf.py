@@ -61,7 +61,7 @@ def test_pull_and_push_say_the_last_error(desk: Any, tmp_path: Path) -> None:
     noise = "WARNING: x\nERROR: unexpected error - denied\n\nHaving any troubles? Hit us up at ...\n"
     desk.plan("dvc", pull={"status": 255, "errs": noise}, push={"status": 1, "errs": noise})
     for call in (lambda: pull(desk.root, remote, []), lambda: push(desk.root, remote)):
-        with pytest.raises(RemoteAway, match=r"failed: ERROR: unexpected error - denied$"):
+        with pytest.raises(RemoteAway, match=r"failed: ERROR: unexpected error - denied\.$"):
             call()
 
 

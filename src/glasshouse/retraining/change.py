@@ -87,7 +87,7 @@ class Change:
         """The commit of origin's branch, brought here; None where it has no such branch."""
         listed = attempt(self.root, *git_remotely(), "ls-remote", "--heads", ORIGIN, self.ref)
         if listed.returncode:
-            raise ChangeFault(f"{ORIGIN} cannot be reached: {say_reason(listed)}")
+            raise ChangeFault(f"{ORIGIN} cannot be reached: {say_reason(listed)}.")
         if not listed.stdout.strip():
             return None
         commit = listed.stdout.split()[0]
@@ -116,7 +116,7 @@ class Change:
         done = attempt(self.root, *git_remotely(), "push", "--quiet", ORIGIN, f"{self.ref}:{self.ref}")
         if done.returncode and self.find() is None:
             raise ChangeFault(
-                f"{self.branch} cannot be pushed to {ORIGIN}: {say_reason(done)} The commit stays here; "
+                f"{self.branch} cannot be pushed to {ORIGIN}: {say_reason(done)}. The commit stays here; "
                 "the next run pushes it."
             )
 

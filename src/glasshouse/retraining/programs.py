@@ -58,7 +58,7 @@ def ask(root: Path, *words: str, environment: Mapping[str, str] | None = None) -
     """What a program prints, without the end of line; raises ProgramFailed."""
     done = attempt(root, *words, environment=environment)
     if done.returncode:
-        raise ProgramFailed(f"`{say_command(words)}` failed: {say_reason(done)}")
+        raise ProgramFailed(f"`{say_command(words)}` failed: {say_reason(done)}.")
     return done.stdout.removesuffix("\n")
 
 
@@ -91,7 +91,8 @@ def say_command(words: Sequence[str]) -> str:
 
 
 def say_reason(done: subprocess.CompletedProcess[str]) -> str:
-    """The last line of its errors that says something, with a git server's own words, or its status.
+    """The last line of its errors that says something, with a git server's own words, or its status;
+    without its full stop.
 
     Of its output where its errors say nothing: git's hooks print there.
     """
@@ -100,7 +101,7 @@ def say_reason(done: subprocess.CompletedProcess[str]) -> str:
     reason = (errors or telling or [f"status {done.returncode}"])[-1]
     if words := " ".join(line.removeprefix(SERVER).strip() for line in telling if line.startswith(SERVER)):
         reason = f"{reason} ({words})"
-    return reason if len(reason) <= SHOWN_REASON else f"{reason[:SHOWN_REASON]}..."
+    return reason.removesuffix(".") if len(reason) <= SHOWN_REASON else f"{reason[:SHOWN_REASON]}…"
 
 
 def _list_telling(printed: str) -> list[str]:

@@ -38,7 +38,7 @@ def pull(root: Path, say: Say) -> None:
             )
         fetched = attempt(root, *git_remotely(), "fetch", "--quiet")
         if fetched.returncode:
-            raise ChangeFault(f"git's remote cannot be reached: {say_reason(fetched)}")
+            raise ChangeFault(f"git's remote cannot be reached: {say_reason(fetched)}.")
         if not ask(root, "git", "rev-list", "--max-count=1", f"HEAD..{UPSTREAM}"):
             say("nothing to pull")
             return

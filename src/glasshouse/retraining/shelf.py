@@ -76,7 +76,7 @@ def pull(root: Path, remote: Remote, stages: Iterable[str]) -> None:
     knock(remote)
     done = attempt(root, "dvc", "pull", "--run-cache", "--force", "--allow-missing", *stages)
     if done.returncode:
-        raise RemoteAway(f"`dvc pull` from {remote.shown} failed: {say_reason(done)}")
+        raise RemoteAway(f"`dvc pull` from {remote.shown} failed: {say_reason(done)}.")
 
 
 def push(root: Path, remote: Remote) -> None:
@@ -84,7 +84,7 @@ def push(root: Path, remote: Remote) -> None:
     knock(remote)
     done = attempt(root, "dvc", "push", "--run-cache")
     if done.returncode:
-        raise RemoteAway(f"`dvc push` to {remote.shown} failed: {say_reason(done)}")
+        raise RemoteAway(f"`dvc push` to {remote.shown} failed: {say_reason(done)}.")
 
 
 def tracks(root: Path, dataset: str) -> Path | None:
@@ -168,7 +168,7 @@ def _demand_had(
 ) -> None:
     if done.returncode:
         where = "there is no default remote" if remote is None else f"from {remote.shown}"
-        raise RemoteAway(f"the {what} of {', '.join(names)} cannot be had ({where}): {say_reason(done)}")
+        raise RemoteAway(f"the {what} of {', '.join(names)} cannot be had ({where}): {say_reason(done)}.")
 
 
 def _find_added(root: Path, tracked: Path, imported: bool) -> list[str]:
