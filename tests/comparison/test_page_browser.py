@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import browser
 import pytest
 
 from glasshouse.comparison.leaderboard import Row, list_columns
 from glasshouse.comparison.page import Board, write_board
-
-_spec = importlib.util.spec_from_file_location(
-    "glasshouse_test_browser", Path(__file__).parents[1] / "prediction" / "browser.py"
-)
-assert _spec is not None and _spec.loader is not None
-browser = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(browser)
 
 PROGRAM = browser.find_browser()
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium or Chrome is installed")

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import browser
 import pytest
 from PIL import ExifTags, Image
 
 import glasshouse
 from glasshouse.prediction.demo.server import DemoServer
-
-_spec = importlib.util.spec_from_file_location(
-    "glasshouse_test_browser", Path(__file__).with_name("browser.py")
-)
-assert _spec is not None and _spec.loader is not None
-browser = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(browser)
 
 PROGRAM = browser.find_browser()
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium or Chrome is installed")

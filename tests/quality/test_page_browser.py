@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-from pathlib import Path
 
+import browser
 import pytest
 
 from glasshouse.quality.page.page import write_page
 from glasshouse.quality.sketches import sketch
-
-_spec = importlib.util.spec_from_file_location(
-    "glasshouse_test_browser", Path(__file__).parents[1] / "prediction" / "browser.py"
-)
-assert _spec is not None and _spec.loader is not None
-browser = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(browser)
 
 PROGRAM = browser.find_browser()
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium or Chrome is installed")
