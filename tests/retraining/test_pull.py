@@ -131,3 +131,19 @@ def test_no_upstream_no_remote_and_a_retraining_at_work_are_told(
     assert main(["pull"]) == 1 and "remote cannot be reached" in capsys.readouterr().err
     desk.git("branch", "--unset-upstream")
     assert main(["pull"]) == 1 and "--set-upstream-to=origin/main" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("prune", ["false", "true"])
+def test_an_upstream_that_is_gone_from_the_remote_is_no_news_that_are_missing(desk: Any, prune: str) -> None:
+    desk.git("config", "fetch.prune", prune)
+    origin = desk.root.parent / "origin.git"
+    subprocess.run(["git", "branch", "-m", "main", "trunk"], cwd=origin, check=True)
+    for _ in range(2):  # pruned, the second one finds no trace of it
+        with pytest.raises(ChangeFault, match=r"no branch main any more: .*set-upstream-to=origin/"):
+            take(desk)
+
+
+def test_a_head_that_is_on_no_branch_is_told_as_such(desk: Any) -> None:
+    desk.git("checkout", "--quiet", "--detach")
+    with pytest.raises(ChangeFault, match=r"HEAD is on no branch .*`git switch "):
+        take(desk)

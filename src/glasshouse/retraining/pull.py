@@ -27,15 +27,12 @@ def pull(root: Path, say: Say) -> None:
     Raises:
         AtWork: a retraining is at work here.
         LockFault, ProgramFailed: the folder cannot be written to, a program failed.
-        ChangeFault: there is no upstream, it cannot be reached, the branch has commits of its own, or files
-            that are no retraining's stand in the way. Nothing was changed.
+        ChangeFault: there is no upstream (any more), it cannot be reached, the branch has commits of its own,
+            or files that are no retraining's stand in the way. Nothing was changed.
     """
     demand_repository(root)
     with alone(root):
-        if ask_git(root, "rev-parse", "--verify", "--quiet", UPSTREAM) is None:
-            raise ChangeFault(
-                "the branch here follows none of a remote: `git branch --set-upstream-to=origin/main`."
-            )
+        _demand_upstream(root)
         fetched = attempt(root, *git_remotely(), "fetch", "--quiet")
         if fetched.returncode:
             raise ChangeFault(f"git's remote cannot be reached: {say_reason(fetched)}.")
@@ -47,6 +44,28 @@ def pull(root: Path, say: Say) -> None:
         _give_way(root, say)
         ask(root, "git", "merge", "--quiet", "--ff-only", UPSTREAM)
         say(f"pulled up to {ask(root, 'git', 'log', '-1', '--format=%h %s')}")
+
+
+def _demand_upstream(root: Path) -> None:
+    """Raise ChangeFault where the branch follows none that its remote has: git would fetch, and find nothing
+    new for ever."""
+    branch = ask_git(root, "symbolic-ref", "--quiet", "HEAD")
+    if branch is None:
+        raise ChangeFault("HEAD is on no branch that could be brought up: `git switch BRANCH` first.")
+    fields = "--format=%(upstream:remotename) %(upstream:remoteref)"
+    remote, _, followed = ask(root, "git", "for-each-ref", fields, branch).partition(" ")
+    if not followed:
+        raise ChangeFault(
+            "the branch here follows none of a remote: `git branch --set-upstream-to=origin/main`."
+        )
+    listed = attempt(root, *git_remotely(), "ls-remote", "--heads", remote, followed)
+    if listed.returncode:
+        raise ChangeFault(f"git's remote cannot be reached: {say_reason(listed)}")
+    if not listed.stdout.strip():
+        raise ChangeFault(
+            f"{remote} has no branch {followed.removeprefix('refs/heads/')} any more: `git fetch`, and "
+            f"`git branch --set-upstream-to={remote}/BRANCH` with the one that is to be followed."
+        )
 
 
 def _give_way(root: Path, say: Say) -> None:
