@@ -129,6 +129,19 @@ def test_a_pull_request_is_opened_once(desk: Any, change: Change, monkeypatch: p
     assert sum(line.startswith("pr create") for line in desk.calls("gh")) == 1
 
 
+def test_a_pull_request_goes_to_the_branch_that_is_followed(
+    desk: Any, change: Change, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GH_TOKEN", "secret")
+    commit = change.keep_results(change.keep_inputs([]), write_results(desk), "Retraining")
+    desk.git("checkout", "--quiet", "-b", "work", "--track", "origin/main")  # origin has no branch `work`
+    ask_to_merge(change, commit)
+    desk.git("checkout", "--quiet", "--detach")
+    ask_to_merge(change, commit)
+    first, second = (line for line in desk.calls("gh") if line.startswith("pr create"))
+    assert first.endswith("--base main") and "--base" not in second  # GitHub's own default
+
+
 def test_a_change_that_was_merged_and_reverted_is_asked_for_again(
     desk: Any, change: Change, monkeypatch: pytest.MonkeyPatch
 ) -> None:

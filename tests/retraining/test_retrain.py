@@ -15,7 +15,7 @@ import pytest
 
 from glasshouse.cli import main
 from glasshouse.retraining import retrain as steps
-from glasshouse.retraining.change import ChangeFault, write_mark
+from glasshouse.retraining.change import Change, ChangeFault, write_mark
 from glasshouse.retraining.lock import LOCK, AtWork, LockFault, alone
 from glasshouse.retraining.retrain import Moved, Stopped, preview
 from glasshouse.retraining.setting import NotCommitted, NotLasting
@@ -97,6 +97,16 @@ def test_a_change_that_was_merged_and_reverted_is_opened_again(desk: Any, has_or
     assert desk.git("rev-parse", desk.branch) == again
     if has_origin:
         assert desk.git("ls-remote", "origin", f"refs/heads/{desk.branch}").split()[0] == again
+
+
+def test_a_shallow_clone_knows_that_a_change_was_merged_and_reverted(desk: Any) -> None:
+    desk.run()
+    desk.git("checkout", "--quiet", "--force", "-B", "main", desk.branch)
+    desk.git("revert", "--no-edit", "HEAD")
+    desk.git("push", "--quiet", "origin", "main")
+    clone, origin = desk.root.parent / "shallow", f"file://{desk.root.parent}/origin.git"
+    desk.git("clone", "--quiet", "--depth=1", "--branch=main", origin, str(clone))
+    assert Change(clone, desk.state).find() is None
 
 
 def test_without_remote_and_origin_the_commit_stays_here(desk: Any) -> None:

@@ -91,8 +91,11 @@ class Change:
         if not listed.stdout.strip():
             return None
         commit = listed.stdout.split()[0]
-        if ask_git(self.root, "cat-file", "-e", f"{commit}^{{commit}}") is None:
-            ask(self.root, *git_remotely(), "fetch", "--quiet", "--no-tags", ORIGIN, self.ref)
+        # A shallow clone takes a commit that was merged for one that was not.
+        shallow = ask_git(self.root, "rev-parse", "--is-shallow-repository") == "true"
+        if shallow or ask_git(self.root, "cat-file", "-e", f"{commit}^{{commit}}") is None:
+            whole = ["--unshallow"] if shallow else []
+            ask(self.root, *git_remotely(), "fetch", "--quiet", "--no-tags", *whole, ORIGIN, self.ref)
         return commit
 
     def keep_inputs(self, files: Iterable[str]) -> str:
@@ -168,6 +171,15 @@ def _author(root: Path) -> dict[str, str]:
         for key, value in AUTHOR.items()
         if not ask_git(root, "config", f"user.{key}") and f"GIT_{role}_{key.upper()}" not in os.environ
     }
+
+
+def find_upstream(root: Path) -> tuple[str, str]:
+    """Remote and branch that the branch here follows, under any name of its own; "" where there is none."""
+    branch = ask_git(root, "symbolic-ref", "--quiet", "HEAD")
+    fields = "--format=%(upstream:remotename) %(upstream:remoteref)"
+    told = ask_git(root, "for-each-ref", fields, branch) if branch else None
+    remote, _, followed = (told or "").partition(" ")
+    return remote, followed.removeprefix("refs/heads/")
 
 
 def has_origin(root: Path) -> bool:

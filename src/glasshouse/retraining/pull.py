@@ -12,7 +12,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from glasshouse.journal.git import ask_git
-from glasshouse.retraining.change import ChangeFault, demand_repository, git_remotely, list_uncommitted
+from glasshouse.retraining.change import (
+    ChangeFault,
+    demand_repository,
+    find_upstream,
+    git_remotely,
+    list_uncommitted,
+)
 from glasshouse.retraining.lock import alone
 from glasshouse.retraining.programs import ask, attempt, say_reason
 from glasshouse.retraining.setting import Say, open_setting
@@ -49,21 +55,19 @@ def pull(root: Path, say: Say) -> None:
 def _demand_upstream(root: Path) -> None:
     """Raise ChangeFault where the branch follows none that its remote has: git would fetch, and find nothing
     new for ever."""
-    branch = ask_git(root, "symbolic-ref", "--quiet", "HEAD")
-    if branch is None:
+    if ask_git(root, "symbolic-ref", "--quiet", "HEAD") is None:
         raise ChangeFault("HEAD is on no branch that could be brought up: `git switch BRANCH` first.")
-    fields = "--format=%(upstream:remotename) %(upstream:remoteref)"
-    remote, _, followed = ask(root, "git", "for-each-ref", fields, branch).partition(" ")
+    remote, followed = find_upstream(root)
     if not followed:
         raise ChangeFault(
             "the branch here follows none of a remote: `git branch --set-upstream-to=origin/main`."
         )
-    listed = attempt(root, *git_remotely(), "ls-remote", "--heads", remote, followed)
+    listed = attempt(root, *git_remotely(), "ls-remote", "--heads", remote, f"refs/heads/{followed}")
     if listed.returncode:
         raise ChangeFault(f"git's remote cannot be reached: {say_reason(listed)}")
     if not listed.stdout.strip():
         raise ChangeFault(
-            f"{remote} has no branch {followed.removeprefix('refs/heads/')} any more: `git fetch`, and "
+            f"{remote} has no branch {followed} any more: `git fetch`, and "
             f"`git branch --set-upstream-to={remote}/BRANCH` with the one that is to be followed."
         )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from glasshouse.journal.git import ask_git
-from glasshouse.retraining.change import ORIGIN, REPORT, Change, has_gh, has_origin
+from glasshouse.retraining.change import ORIGIN, REPORT, Change, find_upstream, has_gh, has_origin
 from glasshouse.retraining.programs import ask
 from glasshouse.retraining.report import FIGURES
 
@@ -71,7 +71,8 @@ def ask_to_merge(change: Change, commit: str) -> str:
     if known:
         return f"the change is {known[0]}"
     request = read_request(change, commit)
-    base = ask_git(change.root, "symbolic-ref", "--short", "HEAD")
+    remote, followed = find_upstream(change.root)
+    base = followed if remote == ORIGIN else ask_git(change.root, "symbolic-ref", "--short", "HEAD")
     with TemporaryDirectory() as folder:
         body = Path(folder, "body.md")
         body.write_text(request.body, encoding="utf-8")
