@@ -76,6 +76,7 @@ def test_junk_is_passed_over_and_everything_else_is_offered(tmp_path: Path) -> N
         "a/desktop.ini",
         "a/._1.jpg",
         "a/.cache/x.jpg",
+        "._2.jpg",
         "__MACOSX/a/1.jpg",
         ".git/x",
     ]
@@ -154,6 +155,7 @@ def test_wrong_layouts_say_what_to_do(tmp_path: Path, names: list[str], message:
         (["train/seg_train/rose/a.jpg", "test/seg_test/rose/b.jpg"], "seg_test/, seg_train/ are parts"),
         (["train2017/a.jpg", "val2017/b.jpg", "annotations/c.json"], "train2017/, val2017/ are parts"),
         (["train/a.jpg", "test/b.jpg", "docs/c.jpg"], "test/, train/ are parts of a data set"),
+        (["val/cat/1.jpg", "test/cat/2.jpg"], "test/, val/ are parts of a data set"),
         (["Pets/cat/1.jpg", "Pets/dog/1.jpg"], r"Pets/, .* \(cat, dog\): .* set dataset.path to .*/Pets,"),
         (["a/a/banana/1.jpg", "a/a/dog/1.jpg"], r"a/, .* \(banana, dog\): .* set dataset.path to .*/a/a,"),
         (["train/x/cat/1.jpg", "test/x/dog/1.jpg"], r"x/, .* \(cat, dog\): .* move them out of x/"),
@@ -166,7 +168,13 @@ def test_folders_of_other_layouts_are_no_classes(tmp_path: Path, names: list[str
 
 @pytest.mark.parametrize(
     "names",
-    [["rose/1.jpg", "rose/close-up/2.jpg"], ["rose/wild/1.jpg"], ["test tube/1.jpg", "train station/2.jpg"]],
+    [
+        ["rose/1.jpg", "rose/close-up/2.jpg"],
+        ["rose/wild/1.jpg"],
+        ["test tube/1.jpg", "train station/2.jpg"],
+        ["test 1/1.jpg", "train 2/2.jpg"],
+        ["train/1.jpg"],
+    ],
 )
 def test_classes_that_only_look_like_another_layout(tmp_path: Path, names: list[str]) -> None:
     assert list_names(lay_out(tmp_path, names)) == names

@@ -120,6 +120,7 @@ def test_archives_and_splits(tmp_path: Path) -> None:
     )
     source = read(tmp_path, ())
     assert [file.split for file in source.files] == ["train"] * 5 + ["test"] * 2
+    assert [example.split for example in source] == ["train"] * 5 + ["test"] * 2
     assert [file.file_name for file in source.files[4:6]] == ["x_train/4.png", "x_test/0.png"]
     assert (decode(source) == np.concatenate([COLOUR, COLOUR[:2]])).all()
     folder = save(tmp_path / "v", X_train=COLOUR, train_labels=LABELS, X_val=COLOUR, y_val=LABELS)
@@ -138,8 +139,26 @@ def test_what_is_not_finite_is_set_aside_by_its_number(tmp_path: Path) -> None:
         ("X.npy", "picture 4", "not_finite"),
         ("X.npy", "picture 2", "label_missing"),
     ]
+    assert {fault.action for fault in source.faults} == {"set_aside"}
     assert [example.file_name for example in source] == ["X/0.png", "X/3.png"] and len(source) == 2
     assert (decode(source) == COLOUR[[0, 3]]).all()
+
+
+def test_what_is_set_aside_of_one_array_is_told_beside_that_of_another(tmp_path: Path) -> None:
+    columns = COLUMNS / 255
+    columns[3, 1] = np.nan
+    y_test = np.where(LABELS == 2, np.nan, LABELS)
+    source = read(save(tmp_path, X_train=columns, y_train=LABELS, X_test=COLOUR, y_test=y_test), ())
+    assert [(fault.file_name, fault.place) for fault in source.faults] == [
+        ("X_train.npy", "picture 1"),
+        ("X_test.npy", "picture 4"),
+    ]
+
+
+@pytest.mark.parametrize(("count", "last"), [(10, "X/9.png"), (11, "X/10.png")])
+def test_numbers_are_as_wide_as_the_last_one(tmp_path: Path, count: int, last: str) -> None:
+    files = read(save(tmp_path, X=np.zeros((count, 2, 2), np.uint8), y=np.zeros(count, int)), ()).files
+    assert (files[0].file_name, files[-1].file_name) == (f"X/{'0' * (len(last) - 6)}.png", last)
 
 
 class Evil:
