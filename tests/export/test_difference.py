@@ -23,6 +23,11 @@ def detections(rows: list[tuple[list[float], float, int]], count: int = 4) -> di
     }
 
 
+def join(*pictures: dict[str, Any]) -> dict[str, Any]:
+    """Pictures as one batch."""
+    return {name: np.concatenate([each[name] for each in pictures]) for name in pictures[0]}
+
+
 ONE, TWO = [10.0, 10.0, 50.0, 50.0], [100.0, 20.0, 180.0, 90.0]
 
 
@@ -50,6 +55,44 @@ def test_another_class_or_place_is_another_detection() -> None:
     far = [box + 10 for box in ONE]
     for other in (detections([(ONE, 0.9, 1)]), detections([(far, 0.9, 0)])):
         assert compare(mine, other, SIZE_PX).unpaired == 1.0
+
+
+def test_a_box_that_moved_by_a_twentieth_of_its_side_is_the_same() -> None:
+    """40 px, and half a pixel around them: moved by 2 px its IoU is 39/43 = 0.907, by 3 px 38/44 = 0.864."""
+    mine = detections([(ONE, 0.9, 0)])
+    for moved_px, pairs in ((2.0, 1), (3.0, 0)):
+        moved = [ONE[0] + moved_px, ONE[1], ONE[2] + moved_px, ONE[3]]
+        assert compare(mine, detections([(moved, 0.9, 0)]), SIZE_PX).compared == pairs
+
+
+def test_the_nearest_box_is_the_partner_before_the_nearest_score() -> None:
+    """Both boxes of the other side are near enough; the one in the very place has another score."""
+    beside = [ONE[0] + 1, *ONE[1:]]
+    mine = detections([(ONE, 0.9, 0)])
+    found = compare(mine, detections([(beside, 0.9, 0), (ONE, 0.5, 0)]), SIZE_PX)
+    assert (found.boxes, found.scores) == (0.0, pytest.approx(0.4))
+    assert compare(mine, detections([(ONE, 0.5, 0), (beside, 0.9, 0)]), SIZE_PX) == found
+
+
+def test_several_pictures_count_together() -> None:
+    """Scores differ by 0.5 in the first picture alone, boxes by 2 of 200 px; in the second one is missing.
+
+    Of 0.9 + 0.4 in the first and 0.9 + 0.3 against 0.9 in the second, 0.3 has no partner.
+    """
+    moved = [ONE[0] + 2, *ONE[1:]]
+    mine = join(detections([(ONE, 0.9, 0)]), detections([(ONE, 0.9, 0), (TWO, 0.3, 1)]))
+    other = join(detections([(moved, 0.4, 0)]), detections([(ONE, 0.9, 0)]))
+    found = compare(mine, other, SIZE_PX)
+    assert (found.scores, found.boxes, found.compared) == (pytest.approx(0.5), pytest.approx(0.01), 2)
+    assert found.unpaired == pytest.approx(0.3 / (0.9 + 0.4 + 0.9 + 0.3 + 0.9))
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_nan_in_any_picture_shows(place: int) -> None:
+    mine = detections([(ONE, 0.9, 0)])
+    pictures = [mine, mine]
+    pictures[place] = detections([(ONE, np.nan, 0)])
+    assert np.isnan(compare(join(mine, mine), join(*pictures), SIZE_PX).scores)
 
 
 def test_duplicates_pair_one_to_one_by_score() -> None:
