@@ -6,10 +6,12 @@ import json
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from glasshouse.cli import main
 from glasshouse.commands.accept import say_changes
+from glasshouse.quality.drift import compare_in_bins
 from glasshouse.quality.profile import (
     Profile,
     ProfileError,
@@ -47,6 +49,66 @@ def test_the_profile_tells_the_data(profile):
     assert profile.sketches["box_side"].values.min() == pytest.approx(
         min(tiny, 2 / (90 * 120) ** 0.5), rel=1e-5
     )
+
+
+def frames(sizes, labels, boxes):
+    """Tables of pictures of (width, height) with labels, and boxes as (image_id, category_id, x, y, x, y)."""
+    ids = range(1, len(sizes) + 1)
+    width, height = zip(*sizes, strict=True)
+    corners = ["x_min_px", "y_min_px", "x_max_px", "y_max_px"]
+    levels = {"mean_level": 100.0, "spread_level": 40.0, "sharpness": 9.0}
+    images = {"image_id": ids, "width_px": width, "height_px": height, "label": labels}
+    return {
+        "images": pd.DataFrame(images),
+        "objects": pd.DataFrame(boxes, columns=["image_id", "category_id", *corners]),
+        "categories": pd.DataFrame({"category_id": [1, 2], "name": ["tulip", "rose"]}),
+        "statistics": pd.DataFrame({"image_id": ids, **levels}),
+    }
+
+
+def test_every_figure_is_of_its_own_side_and_table():
+    """Boxes of 8 x 8 and 16 x 4 of 32 x 8 px: sides of sqrt(64 / 256) = 0.5; one backwards has none."""
+    boxes = [(1, 1, 0, 0, 8, 8), (1, 2, 0, 0, 16, 4), (1, 2, 9, 0, 8, 8), (1, 2, 9, 9, 8, 8)]
+    made = take_profile(frames([(32, 8), (16, 16), (32, 8), (10, 10)], ["b", "b", "a", None], boxes), "")
+    sketches = made.sketches
+    assert sketches["width_px"].values.tolist() == [10, 16, 32]
+    assert sketches["height_px"].values.tolist() == [8, 10, 16]
+    assert sketches["ratio"].values.tolist() == [1, 4]
+    assert sketches["boxes_per_picture"].values.tolist() == [0, 4]  # of all pictures, bare ones too
+    assert sketches["box_side"].values.tolist() == [0, 0.5]
+    assert sketches["box_side"].counts.tolist() == [2, 2]
+    # Four boxes of one picture are one draw: (sum)^2 / sum of squares = 4^2 / 4^2.
+    assert (sketches["box_side"].pictures, made.mixes["objects"].pictures) == (1, 1)
+    assert list(made.mixes["objects"].counts.items()) == [("rose", 3), ("tulip", 1)]  # in one order always
+    assert list(made.mixes["labels"].counts.items()) == [("(no label)", 1), ("a", 1), ("b", 2)]
+    assert made.mixes["labels"].pictures == 4
+    assert set(take_profile(frames([(8, 8)], [None], []), "").mixes) == set()
+
+
+def test_the_accepted_version_and_the_present_one_are_not_taken_for_each_other():
+    """300 pictures of which a half are wide, and 100 of which all are; 2 classes against 1."""
+    old = take_profile(frames([(64, 48)] * 150 + [(32, 48)] * 150, ["a"] * 200 + ["b"] * 100, []), "")
+    new = take_profile(frames([(64, 48)] * 100, ["a"] * 90 + ["b"] * 10, []), "")
+    drift = compare_profiles(old, new).set_index("feature")
+    assert (drift["reference_draws"] == 300).all() and (drift["present_draws"] == 100).all()
+    assert drift.loc["width_px", ["reference", "present"]].tolist() == [32, 64]
+    there = compare_in_bins(old.sketches["width_px"], new.sketches["width_px"])
+    back = compare_in_bins(new.sketches["width_px"], old.sketches["width_px"])
+    assert drift.loc["width_px", "psi"] == there.distance != back.distance
+    # PSI of (2/3, 1/3) against (0.9, 0.1): (0.9 - 2/3) ln(0.9 * 3/2) + (0.1 - 1/3) ln(0.1 * 3) = 0.351
+    mix = drift.loc["mix_of_labels"]
+    assert mix["psi"] == pytest.approx((0.9 - 2 / 3) * np.log(1.35) + (0.1 - 1 / 3) * np.log(0.3))
+    # and by chance one of 1/300 + 1/100 on the mean, which is what is taken off
+    assert mix["psi_beyond"] == pytest.approx(mix["psi"] - (1 / 300 + 1 / 100))
+
+
+@pytest.mark.parametrize("table", ["images", "objects", "categories"])
+def test_a_data_version_is_known_by_each_of_its_tables(raw, tmp_path, table):
+    shutil.copytree(raw, tmp_path / "raw")
+    (tmp_path / "raw/statistics.parquet").write_bytes(b"measured anew")
+    assert digest_data(tmp_path / "raw") == digest_data(raw)
+    (tmp_path / f"raw/{table}.parquet").write_bytes(b"x")
+    assert digest_data(tmp_path / "raw") != digest_data(raw)
 
 
 def test_a_profile_is_near_itself(profile):
@@ -97,6 +159,7 @@ def test_without_an_accepted_version_there_is_nothing_to_compare(raw, tmp_path):
     ("text", "message"),
     [
         ("{", "no JSON"),
+        ("\xff", "no JSON"),
         ("[]", "a JSON object"),
         ('{"accepted": {}}', "'version'"),
         ('{"accepted": {"version": 2}}', "version 2 is not 1"),
@@ -106,7 +169,7 @@ def test_without_an_accepted_version_there_is_nothing_to_compare(raw, tmp_path):
 )
 def test_a_spoilt_reference_is_an_error_that_names_the_file(text, message, tmp_path):
     path = tmp_path / "accepted.json"
-    path.write_text(text)
+    path.write_text(text, encoding="latin-1")
     with pytest.raises(ProfileError, match=message) as fault:
         read_accepted(path)
     assert "accepted.json" in str(fault.value)
@@ -115,6 +178,9 @@ def test_a_spoilt_reference_is_an_error_that_names_the_file(text, message, tmp_p
 def test_a_damaged_profile_is_written_anew_and_not_asked_of_git(tmp_path):
     (tmp_path / "profile.json").write_text("{")
     with pytest.raises(ProfileError, match=r"profile.json is no JSON .*delete it and run `dvc repro --force"):
+        read_present(tmp_path / "profile.json")
+    (tmp_path / "profile.json").write_text("{}")
+    with pytest.raises(ProfileError, match=r"profile.json holds no profile"):
         read_present(tmp_path / "profile.json")
 
 
