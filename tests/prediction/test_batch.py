@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Any
 import pytest
 
 from glasshouse.prediction import batch
-from glasshouse.prediction.batch import predict_files
+from glasshouse.prediction.batch import Done, predict_files, run_batch
 from glasshouse.prediction.files import list_pictures
 from glasshouse.prediction.predictor import Predictor
 from glasshouse.prediction.tables import open_tables
@@ -84,3 +86,45 @@ def test_pictures_and_objects_are_counted_each_by_itself(
     files = list_pictures([tmp_path]).pictures
     outcome = predict_files(predictor, files, tables, tmp_path / "out", score=0.5, draw=None)
     assert (outcome.read, outcome.objects, outcome.unreadable, outcome.undrawn) == (3, 4, [], [])
+
+
+def test_a_batch_that_comes_after_the_stop_reads_nothing(
+    predictor: Predictor, tmp_path: Path, encoded: Callable[..., bytes]
+) -> None:
+    (tmp_path / "a.jpg").write_bytes(encoded((255,) * 3))
+    (tmp_path / "b.jpg").write_bytes(b"none")
+    files, stop, done = list_pictures([tmp_path]).pictures, threading.Event(), Done()
+    stop.set()
+    run_batch(predictor, files, 0.5, None, done, stop)
+    assert done == Done()
+
+
+def test_what_could_not_be_read_or_drawn_is_told_of_every_batch(
+    predictor: Predictor, tmp_path: Path, encoded: Callable[..., bytes]
+) -> None:
+    """A file system's limits of names concern one picture, which is in the tables all the same."""
+    reasons = dict(
+        zip(("01.jpg", "15.jpg", "16.jpg"), (errno.EINVAL, errno.ENAMETOOLONG, errno.EILSEQ), strict=True)
+    )
+    bad = [f"{number:02d}.jpg" for number in (0, 3, 12, 17)]
+    for name in (f"{number:02d}.jpg" for number in range(18)):
+        (tmp_path / name).write_bytes(b"none" if name in bad else encoded((255,) * 3))
+
+    def draw(_pixels: Any, _found: Any, target: Path) -> None:
+        if target.name in reasons:
+            raise OSError(reasons[target.name], os.strerror(reasons[target.name]))
+
+    tables = open_tables(["json"], tmp_path / "out", predictor.recipe)
+    files, away = list_pictures([tmp_path]).pictures, ("away", "cannot be listed: Permission denied")
+    outcome = predict_files(predictor, files, tables, tmp_path / "out", score=0.5, draw=draw, unlisted=[away])
+    assert outcome.read == 14
+    assert [(Path(name).name, reason) for name, reason in outcome.undrawn] == [
+        (name, os.strerror(number)) for name, number in reasons.items()
+    ]
+    assert [Path(name).name for name, _ in outcome.unreadable] == ["away", *bad]
+    rows = json.loads((tmp_path / "out/unreadable.json").read_text(encoding="utf-8"))
+    assert [(row["file"], row["reason"]) for row in rows] == outcome.unreadable
+    tables = json.loads((tmp_path / "out/predictions.json").read_text(encoding="utf-8"))
+    assert [Path(row["file"]).name for row in tables] == [
+        file.path.name for file in files if file.path.name not in bad
+    ]

@@ -56,7 +56,17 @@ def test_each_file_once_and_a_named_file_whatever_its_suffix(tmp_path: Path) -> 
     assert [file.path.name for file in found.pictures] == [
         "b.dat", "a.jpg", "broken too.jpg", "broken.jpg", "pipe.jpg"
     ]  # fmt: skip
-    assert found.others == 1
+    assert (found.others, found.unlisted) == (1, [])  # the link back is no folder that cannot be listed
+
+
+def test_drawn_pictures_lie_below_their_folder_where_several_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "here/a.jpeg", "there/a.jpg", "b.JPEG")
+    monkeypatch.chdir(tmp_path / "here")
+    found = list_pictures([Path("."), Path("../there"), Path("../b.JPEG")]).pictures
+    assert [file.target.as_posix() for file in found] == ["here/a.jpg", "there/a.jpg", "b.jpg"]
+    assert [file.target.as_posix() for file in list_pictures([Path(".")]).pictures] == ["a.jpg"]
 
 
 def test_a_drawn_picture_and_a_folder_never_want_the_same_place(tmp_path: Path) -> None:
@@ -81,9 +91,12 @@ def test_a_long_name_is_cut_and_stays_apart(tmp_path: Path) -> None:
     assert all(
         len(os.fsencode(target)) <= NAME_BYTES and target.endswith(".jpg") for target in targets.values()
     )
+    assert not any(target.endswith("-3.jpg") for target in targets.values())  # two are alike but for a suffix
     touch(tmp_path / "other", names[0])
     (alone,) = list_pictures([tmp_path / "other"]).pictures
     assert str(alone.target) == targets[names[0]]  # whatever lies beside it
+    touch(tmp_path / "longest", longest := f"{'x' * (NAME_BYTES - 4)}.jpg")
+    assert [str(file.target) for file in list_pictures([tmp_path / "longest"]).pictures] == [longest]
 
 
 def test_no_name_begins_like_a_formula(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,6 +169,13 @@ def test_what_an_earlier_run_wrote_is_read_only_where_it_is_named(tmp_path: Path
     found = list_pictures([tmp_path])
     assert [file.path.name for file in found.pictures] == ["a.jpg", "b.jpg"]
     assert found.earlier == [f"{tmp_path}/sub/found"]
+    touch(
+        tmp_path,
+        *(f"{name}/{part}" for name in ("p-10", "p-9") for part in ("predictions.csv", "pictures/a")),
+    )
+    assert list_pictures([tmp_path]).earlier == [
+        f"{tmp_path}/{name}" for name in ("p-9", "p-10", "sub/found")
+    ]
     named = list_pictures([tmp_path / "sub/found"])
     assert ([file.path.name for file in named.pictures], named.earlier) == (["a.jpg"], [])
     with pytest.raises(ValueError, match=r"found was passed over: an earlier run wrote it\.$"):
