@@ -80,6 +80,62 @@ def test_names_orders_and_shared_constants_do_not_show() -> None:
     assert len(variants) == 1
 
 
+def build_choice(tag: str, untidy: bool) -> Any:
+    """HardSigmoid of x clipped from above, then 7 or the double of that, by whether it is told to.
+
+    The branches call their results by one name where `untidy`, which also turns round what has no order
+    (attributes, versions) and adds what has no meaning (notes, types, an empty domain).
+    """
+    seven, doubled = (f"{tag}out", f"{tag}out") if untidy else (f"{tag}seven", f"{tag}doubled")
+    number = helper.make_tensor_value_info(seven, TensorProto.FLOAT, [1])
+    kept = helper.make_graph(
+        [], f"{tag}kept", [], [number], [numpy_helper.from_array(np.array([7.0], np.float32), seven)]
+    )
+    twice = helper.make_graph(
+        [helper.make_node("Add", [f"{tag}soft", f"{tag}soft"], [doubled])],
+        f"{tag}twice",
+        [],
+        [helper.make_tensor_value_info(doubled, TensorProto.FLOAT, [1])],
+    )
+    nodes = [
+        helper.make_node("Clip", ["x", "", f"{tag}most"], [f"{tag}cut"]),
+        helper.make_node("HardSigmoid", [f"{tag}cut"], [f"{tag}soft"], alpha=0.5, beta=0.25),
+        helper.make_node("If", ["told"], [f"{tag}y"], then_branch=kept, else_branch=twice),
+    ]
+    inputs = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, [1]),
+        helper.make_tensor_value_info("told", TensorProto.BOOL, []),
+    ]
+    most = numpy_helper.from_array(np.array(1.0, np.float32), f"{tag}most")
+    output = helper.make_tensor_value_info(f"{tag}y", TensorProto.FLOAT, [1])
+    graph = helper.make_graph(nodes, "g", inputs, [output], [most])
+    versions = [helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 3)]
+    model = helper.make_model(graph, opset_imports=versions[::-1] if untidy else versions)
+    model.ir_version = 8
+    if untidy:
+        model.doc_string = model.graph.doc_string = tag
+        model.graph.value_info.append(helper.make_tensor_value_info(f"{tag}cut", TensorProto.FLOAT, [1]))
+        for node in model.graph.node:
+            node.doc_string, node.domain = tag, ""
+            attributes = list(node.attribute)[::-1]
+            del node.attribute[:]
+            node.attribute.extend(attributes)
+    return model
+
+
+def test_what_has_no_order_or_meaning_does_not_show() -> None:
+    models = [build_choice(tag, untidy) for tag in ("a_", "zz") for untidy in (False, True)]
+    for tag, model in zip(("a_", "a_", "zz", "zz"), models, strict=True):
+        name_by_structure(model, {"x": "pixels", "told": "told", f"{tag}y": "boxes"})
+        onnx.checker.check_model(model, full_check=True)
+    assert len({model.SerializeToString(deterministic=True) for model in models}) == 1
+    session = onnxruntime.InferenceSession(models[1].SerializeToString(), providers=["CPUExecutionProvider"])
+    # 0.5 * min(3, 1) + 0.25 = 0.75, doubled
+    for told, wanted in ((True, 7.0), (False, 1.5)):
+        (found,) = session.run(["boxes"], {"pixels": np.array([3], np.float32), "told": np.array(told)})
+        assert found.tolist() == [wanted]
+
+
 def test_meaning_and_outer_names_stay() -> None:
     """|x| * 2^3 + 2 - x: for 1 it is 9, for -3 it is 29."""
     model = rewrite("a_", True, False)

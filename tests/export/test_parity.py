@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from glasshouse.export import parity
 from glasshouse.export.latency import WARM_UP, measure_latency
 from glasshouse.export.parity import (
+    BATCH,
     CHUNK,
     TIMES,
     Tolerance,
+    as_json,
     hash_export,
     measure_parity,
     predict_all,
+    repeat_to,
     write_parity,
 )
 
@@ -71,6 +76,31 @@ def test_float_is_judged_by_difference_and_eight_bits_by_score() -> None:
 def test_eight_bits_that_lose_too_much_or_give_nan_are_out() -> None:
     for offset in (-0.06, np.nan):
         assert not measure({"litert_int8": predictor(offset)})["within"][0]
+
+
+def test_eight_bits_may_gain() -> None:
+    assert measure({"litert_int8": predictor(0.06)})["within"][0]
+
+
+def test_one_picture_and_a_batch_of_eight_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five pictures there are: the first of them come again."""
+    timed = []
+    monkeypatch.setattr(
+        parity, "measure_latency", lambda _, pixels, runs: timed.append(pixels) or len(pixels)
+    )
+    frame = measure({"onnx": predictor(0.0)})
+    assert [frame[name][0] for name in TIMES] == [1, BATCH]
+    np.testing.assert_array_equal(timed[1], PIXELS[[0, 1, 2, 3, 4, 0, 1, 2]])
+
+
+def test_pictures_are_repeated_from_the_first() -> None:
+    assert repeat_to(np.arange(3), 7).tolist() == [0, 1, 2, 0, 1, 2, 0]
+    assert repeat_to(np.arange(3), 2).tolist() == [0, 1]
+
+
+def test_figures_have_six_digits() -> None:
+    values = (0.123456789, 1234567.8, float("nan"), float("-inf"), True, 3, "agrees")
+    assert [as_json(value) for value in values] == [0.123457, 1234570.0, None, None, True, 3, "agrees"]
 
 
 def test_nothing_compared_is_not_within() -> None:
@@ -188,7 +218,9 @@ def test_files_hold_the_figures_and_only_one_holds_times(tmp_path: Path) -> None
     assert list(agreement) == ["onnx", "litert"] and "format" not in agreement["onnx"]
 
 
-def test_a_folder_is_known_by_its_files_and_their_names(tmp_path: Path) -> None:
+def test_a_folder_is_known_by_its_files_and_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     contents = {"a.pb": b"graph", "b/c.data": b"weights", "b/a.index": b""}
     for name, content in contents.items():
         path = tmp_path / "one" / name
@@ -197,8 +229,25 @@ def test_a_folder_is_known_by_its_files_and_their_names(tmp_path: Path) -> None:
     lines = [f"{hashlib.sha256(contents[name]).hexdigest()}  {name}\n" for name in sorted(contents)]
     whole = hash_export(tmp_path / "one")
     assert whole == hashlib.sha256("".join(lines).encode()).hexdigest()
+    rglob = Path.rglob
+    for backwards in (False, True):  # as the file system likes
+        monkeypatch.setattr(Path, "rglob", lambda *a, b=backwards: iter(sorted(rglob(*a), reverse=b)))
+        assert hash_export(tmp_path / "one") == whole
     (tmp_path / "one/a.pb").rename(tmp_path / "one/z.pb")
     assert hash_export(tmp_path / "one") != whole
+
+
+def test_latency_is_the_median_in_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls of 1, 8, 2 s after those that warm it up, of 100 s each."""
+    seconds = iter([100.0] * WARM_UP + [1.0, 8.0, 2.0])
+    clock = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+
+    def predict(_: Any) -> dict[str, Any]:
+        clock[0] += next(seconds)
+        return {}
+
+    assert measure_latency(predict, PIXELS, runs=3) == 2000.0
 
 
 def test_latency_counts_its_calls() -> None:

@@ -18,6 +18,7 @@ from glasshouse.quality.profile import (
     compare_categories,
     compare_profiles,
     digest_data,
+    lay_out,
     read_accepted,
     read_present,
     say_reference,
@@ -86,20 +87,21 @@ def test_every_figure_is_of_its_own_side_and_table():
 
 
 def test_the_accepted_version_and_the_present_one_are_not_taken_for_each_other():
-    """300 pictures of which a half are wide, and 100 of which all are; 2 classes against 1."""
+    """300 pictures of which a half are wide, and 100 of which all are; 2 classes against 3."""
     old = take_profile(frames([(64, 48)] * 150 + [(32, 48)] * 150, ["a"] * 200 + ["b"] * 100, []), "")
-    new = take_profile(frames([(64, 48)] * 100, ["a"] * 90 + ["b"] * 10, []), "")
+    new = take_profile(frames([(64, 48)] * 100, ["a"] * 80 + ["b"] * 10 + ["c"] * 10, []), "")
     drift = compare_profiles(old, new).set_index("feature")
     assert (drift["reference_draws"] == 300).all() and (drift["present_draws"] == 100).all()
     assert drift.loc["width_px", ["reference", "present"]].tolist() == [32, 64]
     there = compare_in_bins(old.sketches["width_px"], new.sketches["width_px"])
     back = compare_in_bins(new.sketches["width_px"], old.sketches["width_px"])
     assert drift.loc["width_px", "psi"] == there.distance != back.distance
-    # PSI of (2/3, 1/3) against (0.9, 0.1): (0.9 - 2/3) ln(0.9 * 3/2) + (0.1 - 1/3) ln(0.1 * 3) = 0.351
+    # PSI of (2/3, 1/3, half a picture of 300) against (0.8, 0.1, 0.1)
+    shares = zip((2 / 3, 1 / 3, 0.5 / 300), (0.8, 0.1, 0.1), strict=True)
     mix = drift.loc["mix_of_labels"]
-    assert mix["psi"] == pytest.approx((0.9 - 2 / 3) * np.log(1.35) + (0.1 - 1 / 3) * np.log(0.3))
-    # and by chance one of 1/300 + 1/100 on the mean, which is what is taken off
-    assert mix["psi_beyond"] == pytest.approx(mix["psi"] - (1 / 300 + 1 / 100))
+    assert mix["psi"] == pytest.approx(sum((now - was) * np.log(now / was) for was, now in shares))
+    # three classes have two degrees of freedom, whose mean under chance is taken off
+    assert mix["psi_beyond"] == pytest.approx(mix["psi"] - 2 * (1 / 300 + 1 / 100))
 
 
 @pytest.mark.parametrize("table", ["images", "objects", "categories"])
@@ -140,8 +142,16 @@ def moved(drift):
 def test_changed_classes_are_told_one_by_one(profile, raw):
     tables = tables_of(raw)
     tables["categories"] = tables["categories"].assign(name=["lily", "rose"])
-    changes = compare_categories(profile, take_profile(tables, "")).set_index("name")["change"]
-    assert changes.to_dict() == {"rose": "renumbered", "tulip": "gone", "lily": "new"}
+    changes = compare_categories(profile, take_profile(tables, ""))
+    assert changes.astype(object).where(changes.notna(), None).to_numpy().tolist() == [
+        ["rose", 1, 2, "renumbered"],
+        ["tulip", 2, None, "gone"],
+        ["lily", None, 1, "new"],
+    ]
+
+
+def test_a_document_has_a_line_for_every_plain_value_and_names_as_they_are():
+    assert lay_out({"größe": {"a": ["ü", 1]}, "b": {}}) == '{\n "größe": {\n  "a": ["ü", 1]\n },\n "b": {}\n}'
 
 
 def test_without_an_accepted_version_there_is_nothing_to_compare(raw, tmp_path):
