@@ -70,9 +70,10 @@ def test_stop_leaves_no_process_however_stubborn(start: Start, wait_for: Wait, e
 
 
 def test_as_many_at_a_time_as_allowed(start: Start) -> None:
-    seen, most = [], 0
+    begun, seen, most = [], [], 0
 
     def begin(number: int) -> Command:
+        begun.append(number)
         return start(f"import time; time.sleep(0.3); raise SystemExit({number % 2})", str(number))
 
     schedule = Schedule(range(5), 2, begin)
@@ -83,7 +84,7 @@ def test_as_many_at_a_time_as_allowed(start: Start) -> None:
 
     schedule.run(lambda number, _, ended: seen.append((number, ended.status)), look)
     assert sorted(seen) == [(0, 0), (1, 1), (2, 0), (3, 1), (4, 0)]
-    assert most == 2 and not schedule.waiting
+    assert begun == [0, 1, 2, 3, 4] and most == 2 and not schedule.waiting
 
 
 def test_whatever_cuts_it_off_ends_all(start: Start) -> None:

@@ -85,6 +85,56 @@ def test_one_that_is_at_work_is_waited_for_and_then_told(board: Board) -> None:
     assert not board.tags
 
 
+@dataclass
+class Contest(Board):
+    """Another promoter claims between the first look and the second, and steps back after the third."""
+
+    looks: list[set[str]] = field(default_factory=list)
+
+    def read_tags(self) -> dict[str, str]:
+        self.looks.append(set(self.tags))
+        if len(self.looks) == 2:
+            self.tags[f"{CLAIM}rival"] = "1 there"
+        if len(self.looks) == 4:
+            del self.tags[f"{CLAIM}rival"]
+        return super().read_tags()
+
+
+def test_of_two_that_claim_at_once_neither_keeps_the_other_out(board: Board) -> None:
+    contest = Contest(board.clock)
+    with claimed(contest, "here") as claim:
+        # nothing, its own, the rival's alone (it has stepped back), the same, its own
+        assert [each & {claim.key} for each in contest.looks] == [
+            set(),
+            {claim.key},
+            set(),
+            set(),
+            {claim.key},
+        ]
+        assert set(contest.tags) == {claim.key}
+    assert not contest.tags
+
+
+def test_a_claim_counts_from_before_it_was_sent(board: Board) -> None:
+    """The value may have arrived at once, though the answer took long: others count from then."""
+    with claimed(board, "here") as claim:
+        board.slow = FRESH_SECONDS + 1
+        claim.set()
+        board.slow = 0.0
+        with pytest.raises(Contended):
+            claim.demand(board.read_tags())
+
+
+def test_a_claim_that_was_seen_late_is_no_older_for_that(board: Board) -> None:
+    board.tags[f"{CLAIM}other"] = "1 there"
+    seen: dict[str, tuple[str, float]] = {}
+    board.slow = CLAIM_SECONDS
+    Claim(board, "here").find_others(seen)
+    board.slow = 0.0
+    board.clock[0] += 1
+    assert Claim(board, "here").find_others(seen) == [f"{CLAIM}other"]
+
+
 def test_a_claim_that_was_not_kept_moves_nothing(board: Board) -> None:
     with claimed(board, "here") as claim:
         claim.demand(board.read_tags())

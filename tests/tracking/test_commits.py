@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from glasshouse.journal.git import has_changes
-from glasshouse.tracking.commits import find_commit, list_keepers, list_unheld, name_keepers
+from glasshouse.tracking.commits import (
+    find_commit,
+    is_lasting,
+    list_keepers,
+    list_refs,
+    list_unheld,
+    name_keepers,
+)
 
 STATE = "c" * 64
 SOURCES = ["src/parts", "data/photos", "data/weights", "data/weights/mine.h5"]
@@ -79,6 +86,50 @@ def test_what_a_run_writes_is_no_change_and_what_it_reads_is_one(path: str, held
     assert find_commit(root, STATE, SOURCES) == (head, True)
     write(root, path, "as it is now")
     assert find_commit(root, STATE, SOURCES) == (head, held)
+
+
+def test_the_branch_of_a_retraining_holds_what_head_does_not(root: Path) -> None:
+    """HEAD counts first; the branch is called by the first twelve digits of the state."""
+    head = git(root, "rev-parse", "HEAD")
+    git(root, "checkout", "--quiet", "-b", f"retrain/{'c' * 12}")
+    write(root, "src/parts/first.py", "as it was run")
+    kept = commit(root)
+    git(root, "checkout", "--quiet", "--detach", head)
+    write(root, "src/parts/first.py", "as it was run")
+    assert find_commit(root, STATE, SOURCES[:1]) == (kept, True)
+    assert find_commit(root, "d" * 64, SOURCES[:1]) == (head, False)
+    git(root, "checkout", "--quiet", "--force", "--detach", kept)
+    write(root, "dvc.lock", "what the run wrote")
+    head = commit(root)
+    assert find_commit(root, STATE, SOURCES[:1]) == (head, True)
+
+
+@pytest.mark.parametrize(
+    ("ref", "lasts"),
+    [
+        ("refs/heads/topic", True),
+        ("refs/heads/retraining", True),
+        ("refs/remotes/origin/main", True),
+        ("refs/tags/v1", True),
+        ("refs/heads/retrain/cccccccccccc", False),
+        ("refs/remotes/origin/retrain/cccccccccccc", False),
+        ("refs/stash", False),
+    ],
+)
+def test_a_commit_lasts_while_a_branch_or_tag_leads_to_it(ref: str, lasts: bool, root: Path) -> None:
+    before = git(root, "rev-parse", "HEAD")
+    made = commit(root)
+    git(root, "update-ref", ref, made)
+    git(root, "reset", "--quiet", "--hard", before)
+    assert list_refs(root, made) == ([] if ref == "refs/stash" else [ref])
+    assert is_lasting(root, made) == lasts
+    assert is_lasting(root, before)
+
+
+def test_without_git_nothing_is_held(tmp_path: Path) -> None:
+    write(tmp_path, "data/photos/a.jpg")
+    assert list_unheld(tmp_path, "HEAD", ["data/photos"]) == ["data/photos"]
+    assert find_commit(tmp_path, STATE, ["data/photos"]) == ("", False)
 
 
 def test_a_committed_dvc_file_holds_what_it_tells(root: Path) -> None:

@@ -1,14 +1,29 @@
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from glasshouse.export.parity import Tolerance, measure_parity, write_parity
-from glasshouse.tracking.facts import judge_exports, judge_stage
+from glasshouse.sources.example import Example, ObjectLabel
+from glasshouse.tables.gather import write_raw
+from glasshouse.tables.schema import build_frame, write_table
+from glasshouse.tracking.facts import (
+    Facts,
+    FactsMissing,
+    Pictures,
+    judge_exports,
+    judge_stage,
+    read_pictures,
+)
 
 PIXELS = np.linspace(0, 255, 4 * 8 * 8 * 3, dtype=np.float32).reshape(4, 8, 8, 3)
 
@@ -93,3 +108,102 @@ def test_a_stage_is_judged_by_its_worst_finding(
     (tmp_path / "split.json").write_text(json.dumps(report))
     assert judge_stage(tmp_path / "split.json") == told
     assert judge_stage(tmp_path / "export.json") == "missing"
+
+
+@dataclass
+class Shelf:
+    """Examples as a source."""
+
+    examples: list[Example]
+    categories: tuple[str, ...] = ("rose", "tulip")
+    faults: tuple[()] = ()
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __iter__(self) -> Iterator[Example]:
+        return iter(self.examples)
+
+
+def make_example(number: int, label: str | None = "rose", *boxes: Any) -> Example:
+    stream = io.BytesIO()
+    pixels = np.random.default_rng(number).integers(0, 256, (16, 16, 3), np.uint8)
+    Image.fromarray(pixels).save(stream, "PNG")
+    objects = tuple(ObjectLabel("tulip", box) for box in boxes)
+    return Example(f"{number}.png", stream.getvalue(), label, objects)
+
+
+def read_shelf(folder: Path, examples: list[Example], splits: list[str | None], **more: Any) -> Pictures:
+    write_raw(Shelf(examples, **more), folder / "data/raw")
+    rows = [(number, split, number, 1.0) for number, split in enumerate(splits, 1)]
+    write_table(build_frame(rows, "split"), "split", folder / "data/split.parquet")
+    return read_pictures(folder)
+
+
+TRAINED, FIRST, SECOND = (
+    make_example(1),
+    make_example(2, "tulip", (1, 2, 9, 9), (0, 0, 4, 4)),
+    make_example(3, None, (3, 3, 8, 8)),
+)
+
+
+def test_pictures_are_known_by_what_they_hold_and_not_by_their_numbers(tmp_path: Path) -> None:
+    """The same pictures in another order, the classes numbered otherwise, another picture to train on."""
+    examples, splits = [TRAINED, FIRST, SECOND, make_example(4)], ["train", "test", "test", None]
+    told = read_shelf(tmp_path / "a", examples, splits)
+    hashes = [hashlib.sha256(each.picture).hexdigest()[:16] for each in examples]
+    assert told.keys == {"train": hashes[:1], "test": hashes[1:3]}
+    assert told.counts == {"train": 1, "test": 2}
+    turned = [SECOND, replace(FIRST, objects=FIRST.objects[::-1]), make_example(9)]
+    again = read_shelf(tmp_path / "b", turned, ["test", "test", "train"], categories=("tulip", "rose"))
+    assert again.keys["test"] == [hashes[2], hashes[1]]
+    assert again.test == told.test
+    assert read_pictures(tmp_path) == Pictures({}, "")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        replace(FIRST, label="rose"),
+        replace(FIRST, label=None),
+        replace(FIRST, objects=FIRST.objects[:1]),
+        replace(FIRST, objects=(replace(FIRST.objects[0], label="rose"), FIRST.objects[1])),
+        replace(FIRST, objects=(replace(FIRST.objects[0], is_crowd=True), FIRST.objects[1])),
+        replace(FIRST, objects=(replace(FIRST.objects[0], box_xyxy_px=(1, 2, 9, 8)), FIRST.objects[1])),
+        make_example(5, "tulip", (1, 2, 9, 9), (0, 0, 4, 4)),
+    ],
+)
+def test_test_pictures_that_say_something_else_are_others(changed: Example, tmp_path: Path) -> None:
+    splits = ["train", "test", "test"]
+    told = read_shelf(tmp_path / "a", [TRAINED, FIRST, SECOND], splits).test
+    assert read_shelf(tmp_path / "b", [TRAINED, changed, SECOND], splits).test != told
+
+
+def test_what_a_version_tells_is_read_back() -> None:
+    facts = Facts(
+        **{"state": "s", "commit": "a" * 40, "committed": True, "by": "Ada", "trained": "", "task": "detect"},
+        **{
+            "classes": ("größe", "b"),
+            "preprocess": {"height_px": 8},
+            "code": "c",
+            "digests": {"exports": "d"},
+        },
+        **{"counts": {"test": 2}, "test": "t", "quality": {"split": "clean"}, "exports": {"onnx": "agrees"}},
+        **{"network": "n", "machines": {"fine_tune": {"cpu": "x"}}},
+    )
+    tags = facts.as_tags()
+    assert tags["glasshouse.classes"] == '["größe", "b"]' and tags["glasshouse.by"] == "Ada"
+    assert Facts.from_tags({**tags, "other": "x"}, "v") == facts
+    earlier = {key: value for key, value in tags.items() if key != "glasshouse.machines"}
+    assert Facts.from_tags(earlier, "v") == replace(facts, machines={})
+    assert Facts.from_tags({**tags, "glasshouse.commit": ""}, "v").commit == ""
+    with pytest.raises(
+        FactsMissing, match=r"flowers version 3 lacks the tags by, test: it was not registered"
+    ):
+        Facts.from_tags(
+            {key: value for key, value in tags.items() if key not in ("glasshouse.by", "glasshouse.test")},
+            "flowers version 3",
+        )
+    for commit in ("a" * 41, "--upload-pack=x", f"{'a' * 40}\n", "HEAD"):
+        with pytest.raises(FactsMissing, match="names no commit by its tag"):
+            Facts.from_tags({**tags, "glasshouse.commit": commit}, "v")
