@@ -81,34 +81,41 @@ def test_names_orders_and_shared_constants_do_not_show() -> None:
 
 
 def build_choice(tag: str, untidy: bool) -> Any:
-    """HardSigmoid of x clipped from above, then 7 or the double of that, by whether it is told to.
+    """s = HardSigmoid(c) of x clipped from above, then 7 or 2 s + 3 c, by whether it is told to.
 
     The branches call their results by one name where `untidy`, which also turns round what has no order
     (attributes, versions) and adds what has no meaning (notes, types, an empty domain).
     """
-    seven, doubled = (f"{tag}out", f"{tag}out") if untidy else (f"{tag}seven", f"{tag}doubled")
+    seven, total = (f"{tag}out", f"{tag}out") if untidy else (f"{tag}seven", f"{tag}total")
     number = helper.make_tensor_value_info(seven, TensorProto.FLOAT, [1])
     kept = helper.make_graph(
         [], f"{tag}kept", [], [number], [numpy_helper.from_array(np.array([7.0], np.float32), seven)]
     )
-    twice = helper.make_graph(
-        [helper.make_node("Add", [f"{tag}soft", f"{tag}soft"], [doubled])],
-        f"{tag}twice",
+    parts = [
+        helper.make_node("Mul", [f"{tag}soft", f"{tag}two"], [f"{tag}p"]),
+        helper.make_node("Mul", [f"{tag}cut", f"{tag}three"], [f"{tag}q"]),
+    ]
+    summed = helper.make_graph(
+        [*(parts[::-1] if untidy else parts), helper.make_node("Add", [f"{tag}p", f"{tag}q"], [total])],
+        f"{tag}summed",
         [],
-        [helper.make_tensor_value_info(doubled, TensorProto.FLOAT, [1])],
+        [helper.make_tensor_value_info(total, TensorProto.FLOAT, [1])],
     )
     nodes = [
         helper.make_node("Clip", ["x", "", f"{tag}most"], [f"{tag}cut"]),
         helper.make_node("HardSigmoid", [f"{tag}cut"], [f"{tag}soft"], alpha=0.5, beta=0.25),
-        helper.make_node("If", ["told"], [f"{tag}y"], then_branch=kept, else_branch=twice),
+        helper.make_node("If", ["told"], [f"{tag}y"], then_branch=kept, else_branch=summed),
     ]
     inputs = [
         helper.make_tensor_value_info("x", TensorProto.FLOAT, [1]),
         helper.make_tensor_value_info("told", TensorProto.BOOL, []),
     ]
-    most = numpy_helper.from_array(np.array(1.0, np.float32), f"{tag}most")
+    constants = [
+        numpy_helper.from_array(np.array(value, np.float32), f"{tag}{name}")
+        for name, value in (("most", 1.0), ("two", 2.0), ("three", 3.0))
+    ]
     output = helper.make_tensor_value_info(f"{tag}y", TensorProto.FLOAT, [1])
-    graph = helper.make_graph(nodes, "g", inputs, [output], [most])
+    graph = helper.make_graph(nodes, "g", inputs, [output], constants)
     versions = [helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 3)]
     model = helper.make_model(graph, opset_imports=versions[::-1] if untidy else versions)
     model.ir_version = 8
@@ -130,8 +137,8 @@ def test_what_has_no_order_or_meaning_does_not_show() -> None:
         onnx.checker.check_model(model, full_check=True)
     assert len({model.SerializeToString(deterministic=True) for model in models}) == 1
     session = onnxruntime.InferenceSession(models[1].SerializeToString(), providers=["CPUExecutionProvider"])
-    # 0.5 * min(3, 1) + 0.25 = 0.75, doubled
-    for told, wanted in ((True, 7.0), (False, 1.5)):
+    # c = min(3, 1), s = 0.5 c + 0.25 = 0.75: 2 s + 3 c = 4.5
+    for told, wanted in ((True, 7.0), (False, 4.5)):
         (found,) = session.run(["boxes"], {"pixels": np.array([3], np.float32), "told": np.array(told)})
         assert found.tolist() == [wanted]
 
@@ -143,6 +150,11 @@ def test_meaning_and_outer_names_stay() -> None:
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     (found,) = session.run(["boxes"], {"pixels": np.array([1, -3], np.float32)})
     np.testing.assert_array_equal(found, [9.0, 29.0])
+    (loop,) = (node for node in model.graph.node if node.op_type == "Loop")
+    body = loop.attribute[0].g
+    assert [each.name for each in body.input] == [f"{loop.name}/input_{number}" for number in range(3)]
+    side = body.output[1].type.tensor_type.shape.dim[0].dim_param
+    assert side == f"{body.output[1].name}.0"  # of unknown length, and none of another value
 
 
 def test_a_constant_that_differs_shows() -> None:

@@ -84,8 +84,11 @@ def test_pictures_and_objects_are_counted_each_by_itself(
         (tmp_path / f"{name}.jpg").write_bytes(encoded(colour))
     tables = open_tables(["json"], tmp_path / "out", predictor.recipe)
     files = list_pictures([tmp_path]).pictures
-    outcome = predict_files(predictor, files, tables, tmp_path / "out", score=0.5, draw=None)
-    assert (outcome.read, outcome.objects, outcome.unreadable, outcome.undrawn) == (3, 4, [], [])
+    away = ("away", "cannot be listed: Permission denied")
+    outcome = predict_files(predictor, files, tables, tmp_path / "out", score=0.5, draw=None, unlisted=[away])
+    assert (outcome.read, outcome.objects, outcome.unreadable, outcome.undrawn) == (3, 4, [away], [])
+    (row,) = json.loads((tmp_path / "out/unreadable.json").read_text(encoding="utf-8"))
+    assert (row["file"], row["reason"]) == away
 
 
 def test_a_batch_that_comes_after_the_stop_reads_nothing(
