@@ -23,6 +23,7 @@ FAILED = Ended(255, 0, 1.0)
             "train_head was killed (signal 9): most",
         ),
         (f"{LOG}ERROR: failed to run: y, exited with -11\n", FAILED, "train_head was killed (signal 11)."),
+        (f"{LOG}ERROR: failed to run: y, exited with 130\n", FAILED, "failed to run: y, exited with 130"),
         ("", Ended(-9, 0, 1.0), "dvc repro was killed (signal 9): most likely the machine ran out of memory"),
         (f"{LOG}train_head: params.yaml has 1 fault\nERROR: failed\n", FAILED, "train_head: params.yaml has"),
         ("ERROR: 'dvc.yaml' is invalid.\n\nmore\n", FAILED, "dvc repro: 'dvc.yaml' is invalid."),

@@ -69,6 +69,55 @@ def test_stop_leaves_no_process_however_stubborn(start: Start, wait_for: Wait, e
     wait_for(lambda: not lives(child))
 
 
+LATE = """
+import time
+print("works", flush=True)
+try:
+    time.sleep(60)
+except KeyboardInterrupt:
+    time.sleep({seconds})
+    print("wrote its journal")
+"""
+
+
+def test_each_is_asked_to_end_and_waited_for(start: Start, wait_for: Wait) -> None:
+    """One that goes at once does not cut the time of another."""
+    commands = [start(LATE.format(seconds=seconds), str(seconds)) for seconds in (0, 1)]
+    wait_for(lambda: all(command.read_log() == "works\n" for command in commands))
+    stop(commands, patience_s=60)
+    assert [command.read_log() for command in commands] == ["works\nwrote its journal\n"] * 2
+    assert [command.ended and command.ended.status for command in commands] == [0, 0]
+
+
+def test_one_that_is_over_is_sent_nothing(
+    start: Start, wait_for: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its number may be another process's by now."""
+    command = start("pass")
+    wait_for(lambda: command.look() is not None)
+    monkeypatch.setattr(os, "killpg", lambda *_: pytest.fail("sent"))
+    stop([command])
+
+
+def test_what_is_kept_open_is_inherited_and_nothing_else(tmp_path: Path, wait_for: Wait) -> None:
+    with (tmp_path / "lock").open("w") as lock:
+        code = f"import os; os.write({lock.fileno()}, b'held')"
+        for kept, status in (([], 1), ([lock.fileno()], 0)):
+            command = Command(
+                [sys.executable, "-c", code],
+                folder=tmp_path,
+                environment=os.environ,
+                log=tmp_path / "log",
+                keep_open=kept,
+            )
+            wait_for(lambda command=command: command.look() is not None)
+            assert command.ended is not None and command.ended.status == status
+            assert ("Bad file descriptor" in command.read_log()) == bool(
+                status
+            )  # and nothing of the one before
+    assert (tmp_path / "lock").read_text() == "held"
+
+
 def test_as_many_at_a_time_as_allowed(start: Start) -> None:
     begun, seen, most = [], [], 0
 

@@ -103,13 +103,21 @@ def test_a_batch_that_comes_after_the_stop_reads_nothing(
 
 
 def test_what_could_not_be_read_or_drawn_is_told_of_every_batch(
-    predictor: Predictor, tmp_path: Path, encoded: Callable[..., bytes]
+    predictor: Predictor, tmp_path: Path, encoded: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file system's limits of names concern one picture, which is in the tables all the same."""
     reasons = dict(
         zip(("01.jpg", "15.jpg", "16.jpg"), (errno.EINVAL, errno.ENAMETOOLONG, errno.EILSEQ), strict=True)
     )
     bad = [f"{number:02d}.jpg" for number in (0, 3, 12, 17)]
+    read = batch.read_pixels
+
+    def read_but_one(path: Path) -> Any:
+        if path.name == bad[1]:
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return read(path)
+
+    monkeypatch.setattr(batch, "read_pixels", read_but_one)
     for name in (f"{number:02d}.jpg" for number in range(18)):
         (tmp_path / name).write_bytes(b"none" if name in bad else encoded((255,) * 3))
 
@@ -125,6 +133,7 @@ def test_what_could_not_be_read_or_drawn_is_told_of_every_batch(
         (name, os.strerror(number)) for name, number in reasons.items()
     ]
     assert [Path(name).name for name, _ in outcome.unreadable] == ["away", *bad]
+    assert outcome.unreadable[2][1] == "cannot be read: Input/output error"
     rows = json.loads((tmp_path / "out/unreadable.json").read_text(encoding="utf-8"))
     assert [(row["file"], row["reason"]) for row in rows] == outcome.unreadable
     tables = json.loads((tmp_path / "out/predictions.json").read_text(encoding="utf-8"))
