@@ -51,6 +51,7 @@ def test_progress() -> None:
     assert say_progress("") == "starting"
     assert say_progress(LOG) == "train_head"
     assert say_progress(f"Epoch 9/9\n{LOG}Epoch 1/6\n5/5 - 1s\nEpoch 2/6\n") == "train_head 2/6"
+    assert say_progress(f"{LOG}Epoch 6/6\nRunning stage 'evaluate':\n") == "evaluate"
 
 
 def test_scores_of_an_older_model_are_not_believed(project: Any) -> None:
@@ -97,6 +98,17 @@ def test_a_cached_training_still_has_its_figures(project: Any, killed: Any) -> N
     assert find_training(project.root, project.root) == {"training_seconds": 4.0, "peak_bytes": 900}
     lock(project, train_head="a1", fine_tune="b1")  # back again, all from the cache
     assert find_training(project.root, project.root) == first
+    lock(project, train_head="a2", fine_tune="b1")  # one of the two was measured
+    assert find_training(project.root, project.root) == {"training_seconds": None, "peak_bytes": None}
+
+
+def test_a_training_that_failed_is_not_the_one_whose_output_lies_there(project: Any) -> None:
+    lock(project, train_head="a1", fine_tune="b1")
+    project.execute("train_head")
+    execute(project, "failed", range(1, 4))
+    note_peak(project.root, 700)
+    note_trainings(project.root)
+    assert find_training(project.root, project.root) == {"training_seconds": None, "peak_bytes": None}
 
 
 def test_what_nobody_measured_is_not_known(project: Any) -> None:
@@ -113,6 +125,12 @@ def test_seconds_of_the_projects_own_training(project: Any, make_project: Any, t
     for stage in OUTS:
         project.execute(stage)
     assert find_training(copy.root, project.root) == {"training_seconds": 4.0, "peak_bytes": None}
+    nothing = {"training_seconds": None, "peak_bytes": None}
+    lock(copy, train_head="a1", fine_tune="b2")  # the project's own is another
+    assert find_training(copy.root, project.root) == nothing
+    lock(copy, train_head="a1", fine_tune="b1")
+    execute(project, "failed", range(1, 4))  # what lies there is of a training that nobody timed
+    assert find_training(copy.root, project.root) == nothing
 
 
 def test_a_second_training_is_not_the_firsts_time(project: Any) -> None:

@@ -34,6 +34,140 @@ def test_trunk_ends_before_the_last_convolutions(exported: Any) -> None:
     assert len(trunk) + len(rest) == len(kinds)
 
 
+TENSORS = ("pixels", "weights", "convolved", "positive", "more weights", "logits", "shares", "left over")
+BUFFERS = (b"", b"12345678", b"abcdefgh", b"recipe", b"left over")
+BUFFER_OF = {"weights": 1, "more weights": 2, "left over": 4}
+# Kind -> tensors read and written; -1 is a bias that is left out.
+STEPS = {
+    "CONV_2D": ([0, 1, -1], [2]),
+    "RELU": ([2], [3]),
+    "FULLY_CONNECTED": ([3, 4, -1], [5]),
+    "SOFTMAX": ([5], [6]),
+}
+
+
+def build() -> Any:
+    """A classifier without shapes, as the schema has it, with a tensor, a buffer and a code too many."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    def make(kind: str, **fields: Any) -> Any:
+        made = getattr(schema, kind)()
+        for name, value in fields.items():
+            setattr(made, name, value)
+        return made
+
+    codes = ("SOFTMAX", "MAX_POOL_2D", *list(STEPS)[:3])
+    numbers = [getattr(schema.BuiltinOperator, name) for name in codes]
+    graph = make(
+        "SubGraphT",
+        tensors=[make("TensorT", name=name, shape=[1], buffer=BUFFER_OF.get(name, 0)) for name in TENSORS],
+        inputs=[0],
+        outputs=[6],
+        operators=[
+            make("OperatorT", opcodeIndex=codes.index(kind), inputs=read, outputs=written)
+            for kind, (read, written) in STEPS.items()
+        ],
+    )
+    ends = {"inputs": [("pixels", 0)], "outputs": [("shares", 6)]}
+    maps = {
+        side: [make("TensorMapT", name=name, tensorIndex=place) for name, place in entries]
+        for side, entries in ends.items()
+    }
+    return make(
+        "ModelT",
+        version=3,
+        operatorCodes=[make("OperatorCodeT", builtinCode=n, deprecatedBuiltinCode=n) for n in numbers],
+        subgraphs=[graph],
+        buffers=[make("BufferT", data=list(content) or None) for content in BUFFERS],
+        signatureDefs=[make("SignatureDefT", signatureKey="serving_default", subgraphIndex=0, **maps)],
+        metadata=[make("MetadataT", name="recipe", buffer=3)],
+    )
+
+
+def tell(model: Any) -> dict[str, Any]:
+    """What a model holds, by names in place of numbers."""
+    (graph,) = model.subgraphs
+    names = [tensor.name.decode() for tensor in graph.tensors]
+    contents = [b"" if buffer.data is None else bytes(buffer.data) for buffer in model.buffers]
+    return {
+        "steps": [
+            (kind, *([names[place] if place >= 0 else None for place in side] for side in sides))
+            for kind, sides in zip(
+                name_operators(model), ((each.inputs, each.outputs) for each in graph.operators), strict=True
+            )
+        ],
+        "ends": [[names[place] for place in side] for side in (graph.inputs, graph.outputs)],
+        "signature": [
+            [(entry.name.decode(), names[entry.tensorIndex]) for entry in side]
+            for signature in model.signatureDefs or []
+            for side in (signature.inputs, signature.outputs)
+        ],
+        "tensors": sorted((tensor.name.decode(), contents[tensor.buffer]) for tensor in graph.tensors),
+        "buffers": sorted(contents),
+        "metadata": [(each.name.decode(), contents[each.buffer]) for each in model.metadata or []],
+        "codes": len(model.operatorCodes),
+    }
+
+
+STEPS_TOLD = [
+    ("CONV_2D", ["pixels", "weights", None], ["convolved"]),
+    ("RELU", ["convolved"], ["positive"]),
+    ("FULLY_CONNECTED", ["positive", "more weights", None], ["logits"]),
+    ("SOFTMAX", ["logits"], ["shares"]),
+]
+
+
+def test_the_trunk_is_cut_with_what_it_reads_and_no_more() -> None:
+    assert tell(unpack(cut_trunk(pack(build())))) == {
+        "steps": STEPS_TOLD[:2],
+        "ends": [["pixels"], ["positive"]],
+        "signature": [],
+        "tensors": [("convolved", b""), ("pixels", b""), ("positive", b""), ("weights", b"12345678")],
+        "buffers": [b"", b"12345678"],
+        "metadata": [],
+        "codes": 2,
+    }
+
+
+def test_another_trunk_stands_in_the_place_of_the_old_one() -> None:
+    trunk = unpack(cut_trunk(pack(build())))
+    trunk.buffers[1].data = list(b"other")
+    for tensor in trunk.subgraphs[0].tensors:
+        tensor.name = b"new " + tensor.name
+    told = tell(unpack(replace_trunk(pack(build()), pack(trunk))))
+    assert told == {
+        "steps": [
+            ("CONV_2D", ["new pixels", "new weights", None], ["new convolved"]),
+            ("RELU", ["new convolved"], ["new positive"]),
+            ("FULLY_CONNECTED", ["new positive", "more weights", None], ["logits"]),
+            ("SOFTMAX", ["logits"], ["shares"]),
+        ],
+        "ends": [["new pixels"], ["shares"]],
+        "signature": [[("pixels", "new pixels")], [("shares", "shares")]],
+        "tensors": [
+            ("logits", b""),
+            ("more weights", b"abcdefgh"),
+            ("new convolved", b""),
+            ("new pixels", b""),
+            ("new positive", b""),
+            ("new weights", b"other"),
+            ("shares", b""),
+        ],
+        "buffers": [b"", b"", b"abcdefgh", b"other", b"recipe"],  # the empty one of either
+        "metadata": [("recipe", b"recipe")],
+        "codes": 4,
+    }
+
+
+def test_operators_are_named_by_either_of_their_numbers() -> None:
+    """The older field ends at 127, which there means that the newer one counts; old files have it alone."""
+    model = build()
+    new, old = model.operatorCodes[0], model.operatorCodes[2]
+    new.builtinCode, new.deprecatedBuiltinCode = 150, 127
+    old.builtinCode = 0
+    assert name_operators(model) == ["CONV_2D", "RELU", "FULLY_CONNECTED", "GELU"]
+
+
 def test_network_without_a_trunk_is_refused() -> None:
     import keras
 

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import json
+import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +16,7 @@ import pytest
 from PIL import Image
 
 from glasshouse.export.parity import Tolerance, measure_parity, write_parity
+from glasshouse.journal.state import read_state
 from glasshouse.sources.example import Example, ObjectLabel
 from glasshouse.tables.gather import write_raw
 from glasshouse.tables.schema import build_frame, write_table
@@ -22,8 +26,11 @@ from glasshouse.tracking.facts import (
     Pictures,
     judge_exports,
     judge_stage,
+    read_facts,
     read_pictures,
+    read_trainings,
 )
+from glasshouse.tracking.outcome import read_outcome
 
 PIXELS = np.linspace(0, 255, 4 * 8 * 8 * 3, dtype=np.float32).reshape(4, 8, 8, 3)
 
@@ -141,7 +148,7 @@ def read_shelf(folder: Path, examples: list[Example], splits: list[str | None], 
 
 
 TRAINED, FIRST, SECOND = (
-    make_example(1),
+    make_example(1, "rose", (5, 5, 9, 9)),
     make_example(2, "tulip", (1, 2, 9, 9), (0, 0, 4, 4)),
     make_example(3, None, (3, 3, 8, 8)),
 )
@@ -207,3 +214,49 @@ def test_what_a_version_tells_is_read_back() -> None:
     for commit in ("a" * 41, "--upload-pack=x", f"{'a' * 40}\n", "HEAD"):
         with pytest.raises(FactsMissing, match="names no commit by its tag"):
             Facts.from_tags({**tags, "glasshouse.commit": commit}, "v")
+
+
+def facts_of(project: Any) -> Facts:
+    state = read_state(project.root)
+    return read_facts(project.root, state, read_outcome(project.root), Pictures({}, ""))
+
+
+def test_when_it_was_trained_is_from_the_first_start_to_the_last_end(
+    project: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock that goes on by an hour with every row of a journal; 0 is 1970."""
+    project.make_outputs()
+    assert facts_of(project).trained == ""
+    hours = itertools.count()
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", lambda: next(hours) * 3600.0)
+        for stage in ("train_head", "train_head", "fine_tune"):  # the first of them was forced anew
+            project.execute(stage)
+    ran = read_trainings(project.root, read_state(project.root))
+    assert {stage: each.number for stage, each in ran.items()} == {"train_head": 2, "fine_tune": 1}
+    start, end = ran["train_head"].start_time, ran["fine_tune"].last_time
+    assert 0 < start < ran["train_head"].last_time < ran["fine_tune"].start_time < end < 24 * 3600
+    assert facts_of(project).trained == (
+        f"1970-01-01 {start // 3600:02.0f}:00:00 to 1970-01-01 {end // 3600:02.0f}:00:00"
+    )
+    with project.open("fine_tune") as journal:
+        journal.end("failed", "NotFinite")
+    assert set(read_trainings(project.root, read_state(project.root))) == {"train_head"}
+
+
+def test_the_code_is_all_that_comes_from_outside_but_the_params(project: Any) -> None:
+    project.make_outputs()
+    first = facts_of(project).code
+    project.set("seed: 7", "seed: 8")
+    assert facts_of(project).code == first
+    project.set("X = 1", "X = 2", "src/room.py")
+    second = facts_of(project).code
+    project.set("cmd: python pipeline/export.py", "cmd: python -O pipeline/export.py", "dvc.yaml")
+    assert len({first, second, facts_of(project).code}) == 3
+
+
+def test_who_registers_is_called_as_git_calls_them(project: Any) -> None:
+    project.make_outputs()
+    subprocess.run(["git", "init", "--quiet"], cwd=project.root, check=True)
+    subprocess.run(["git", "config", "user.name", "Ada"], cwd=project.root, check=True)
+    assert facts_of(project).by == "Ada"
