@@ -31,16 +31,16 @@ def scored(values: Any) -> Scored:
 def test_paired_bootstrap_against_a_slow_reference() -> None:
     pictures, rounds, seed = 10, 300, 5
     first = sample_scores([scored(RIGHT["a"])], rounds, seed)
-    second = sample_scores([scored(RIGHT["b"]), scored(RIGHT["c"])], rounds, seed)
+    second = sample_scores([scored(RIGHT[name]) for name in "bcc"], rounds, seed)
     differences = []
     for times in resample(pictures, rounds, seed):
         drawn = [picture for picture in range(pictures) for _ in range(int(times[picture]))]
         means = {name: sum(RIGHT[name][picture] for picture in drawn) / pictures for name in RIGHT}
-        differences.append(means["a"] - (means["b"] + means["c"]) / 2)
+        differences.append(means["a"] - (means["b"] + 2 * means["c"]) / 3)
     found = compare_samples(first, second)
-    assert found.value == pytest.approx(0.7 - (0.4 + 0.5) / 2)
+    assert found.value == pytest.approx(0.7 - (0.4 + 0.5 + 0.5) / 3)
     assert (found.low, found.high) == pytest.approx(tuple(np.quantile(differences, [0.025, 0.975])))
-    assert second.of_seeds == pytest.approx((0.4, 0.5))
+    assert second.of_seeds == pytest.approx((0.4, 0.5, 0.5))
 
 
 def test_equal_to_the_paired_bootstrap_of_two() -> None:
@@ -100,6 +100,51 @@ def test_other_pictures_are_refused() -> None:
     check_same_pictures([("a", one), ("b", one)])
     with pytest.raises(ValueError, match="b was tested on other pictures or labels than a"):
         check_same_pictures([("a", one), ("b", two)])
+
+
+TRUTH = {
+    "images": [{"id": 1}, {"id": 2}],
+    "categories": [{"id": 1, "name": "a"}],
+    "annotations": [
+        {"image_id": number, "category_id": 1, "bbox": [0, 0, 8, 8], "iscrowd": 0} for number in (1, 2)
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"categories": [{"id": 1, "name": "b"}]},
+        {"annotations": [*TRUTH["annotations"], TRUTH["annotations"][0]]},
+        {
+            "images": [{"id": 1}, {"id": 3}],
+            "annotations": [TRUTH["annotations"][0], {**TRUTH["annotations"][1], "image_id": 3}],
+        },
+    ],
+)
+def test_detectors_are_of_one_test_by_pictures_objects_and_classes(changed: Any, tmp_path: Path) -> None:
+    for name, truth in (("one", TRUTH), ("two", TRUTH), ("other", TRUTH | changed)):
+        folder = tmp_path / name / "reports/evaluate/test"
+        write_json(folder / "ground_truth.json", truth)
+        write_json(folder / "predictions.json", [{**TRUTH["annotations"][0], "score": 0.9}])
+    one, two, other = (read_scored(tmp_path / name, "detect") for name in ("one", "two", "other"))
+    check_same_pictures([("one", one), ("two", two)])
+    with pytest.raises(ValueError, match="other was tested on other pictures or labels than one"):
+        check_same_pictures([("one", one), ("two", two), ("other", other)])
+
+
+@pytest.mark.parametrize("changed", [{"label": "b"}, {"image_id": 9}])
+def test_classifiers_are_of_one_test_by_pictures_and_labels(changed: Any, tmp_path: Path) -> None:
+    rows = [{"image_id": number, "label": "a", "predicted": "a"} for number in (1, 2)]
+    write_json(tmp_path / "one/reports/evaluate/test/predictions.json", rows)
+    write_json(
+        tmp_path / "two/reports/evaluate/test/predictions.json", [rows[1] | {"predicted": "b"}, rows[0]]
+    )
+    write_json(tmp_path / "other/reports/evaluate/test/predictions.json", [rows[0], rows[1] | changed])
+    one, two, other = (read_scored(tmp_path / name, "classify") for name in ("one", "two", "other"))
+    check_same_pictures([("one", one), ("two", two)])
+    with pytest.raises(ValueError, match="other was tested on other"):
+        check_same_pictures([("one", one), ("other", other)])
 
 
 def test_main_scores() -> None:

@@ -1,13 +1,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from glasshouse.export import litert
-from glasshouse.export.graft import cut_trunk, name_operators, pack, replace_trunk, split_operators, unpack
+from glasshouse.export.graft import (
+    cut_trunk,
+    drop_unused_buffers,
+    find_border,
+    name_operators,
+    pack,
+    replace_trunk,
+    split_operators,
+    unpack,
+)
 
 
 def run(content: bytes, folder: Path, pixels: Any) -> dict[str, Any]:
@@ -34,20 +44,23 @@ def test_trunk_ends_before_the_last_convolutions(exported: Any) -> None:
     assert len(trunk) + len(rest) == len(kinds)
 
 
-TENSORS = ("pixels", "weights", "convolved", "positive", "more weights", "logits", "shares", "left over")
-BUFFERS = (b"", b"12345678", b"abcdefgh", b"recipe", b"left over")
-BUFFER_OF = {"weights": 1, "more weights": 2, "left over": 4}
+TENSORS = ("convolved", "pixels", "weights", "positive", "more weights", "logits", "shares", "left over")
+BUFFERS = (b"", b"12345678", b"abcdefgh", b"recipe", b"left over", b"of a body")
+BUFFER_OF = {"weights": 1, "more weights": 2, "left over": 4, "within": 5}
 # Kind -> tensors read and written; -1 is a bias that is left out.
 STEPS = {
-    "CONV_2D": ([0, 1, -1], [2]),
-    "RELU": ([2], [3]),
+    "CONV_2D": ([1, 2, -1], [0]),
+    "RELU": ([0], [3]),
     "FULLY_CONNECTED": ([3, 4, -1], [5]),
     "SOFTMAX": ([5], [6]),
 }
 
 
 def build() -> Any:
-    """A classifier without shapes, as the schema has it, with a tensor, a buffer and a code too many."""
+    """A classifier without shapes, as the schema has it, with a tensor, a buffer and a code too many.
+
+    Beside it stands a graph such as loops have for their bodies, of one operator.
+    """
     from ai_edge_litert import schema_py_generated as schema
 
     def make(kind: str, **fields: Any) -> Any:
@@ -56,19 +69,29 @@ def build() -> Any:
             setattr(made, name, value)
         return made
 
-    codes = ("SOFTMAX", "MAX_POOL_2D", *list(STEPS)[:3])
+    def make_tensors(names: tuple[str, ...]) -> list[Any]:
+        return [make("TensorT", name=name, shape=[1], buffer=BUFFER_OF.get(name, 0)) for name in names]
+
+    codes = ("SOFTMAX", "MAX_POOL_2D", "ABS", *list(STEPS)[:3])
     numbers = [getattr(schema.BuiltinOperator, name) for name in codes]
     graph = make(
         "SubGraphT",
-        tensors=[make("TensorT", name=name, shape=[1], buffer=BUFFER_OF.get(name, 0)) for name in TENSORS],
-        inputs=[0],
+        tensors=make_tensors(TENSORS),
+        inputs=[1],
         outputs=[6],
         operators=[
             make("OperatorT", opcodeIndex=codes.index(kind), inputs=read, outputs=written)
             for kind, (read, written) in STEPS.items()
         ],
     )
-    ends = {"inputs": [("pixels", 0)], "outputs": [("shares", 6)]}
+    body = make(
+        "SubGraphT",
+        tensors=make_tensors(("within", "absolute")),
+        inputs=[0],
+        outputs=[1],
+        operators=[make("OperatorT", opcodeIndex=codes.index("ABS"), inputs=[0], outputs=[1])],
+    )
+    ends = {"inputs": [("pixels", 1)], "outputs": [("shares", 6)]}
     maps = {
         side: [make("TensorMapT", name=name, tensorIndex=place) for name, place in entries]
         for side, entries in ends.items()
@@ -77,7 +100,7 @@ def build() -> Any:
         "ModelT",
         version=3,
         operatorCodes=[make("OperatorCodeT", builtinCode=n, deprecatedBuiltinCode=n) for n in numbers],
-        subgraphs=[graph],
+        subgraphs=[graph, body],
         buffers=[make("BufferT", data=list(content) or None) for content in BUFFERS],
         signatureDefs=[make("SignatureDefT", signatureKey="serving_default", subgraphIndex=0, **maps)],
         metadata=[make("MetadataT", name="recipe", buffer=3)],
@@ -86,7 +109,7 @@ def build() -> Any:
 
 def tell(model: Any) -> dict[str, Any]:
     """What a model holds, by names in place of numbers."""
-    (graph,) = model.subgraphs
+    graph, *bodies = model.subgraphs
     names = [tensor.name.decode() for tensor in graph.tensors]
     contents = [b"" if buffer.data is None else bytes(buffer.data) for buffer in model.buffers]
     return {
@@ -106,6 +129,10 @@ def tell(model: Any) -> dict[str, Any]:
         "buffers": sorted(contents),
         "metadata": [(each.name.decode(), contents[each.buffer]) for each in model.metadata or []],
         "codes": len(model.operatorCodes),
+        "bodies": [
+            (model.operatorCodes[body.operators[0].opcodeIndex].builtinCode, contents[body.tensors[0].buffer])
+            for body in bodies
+        ],
     }
 
 
@@ -126,6 +153,7 @@ def test_the_trunk_is_cut_with_what_it_reads_and_no_more() -> None:
         "buffers": [b"", b"12345678"],
         "metadata": [],
         "codes": 2,
+        "bodies": [],
     }
 
 
@@ -153,16 +181,35 @@ def test_another_trunk_stands_in_the_place_of_the_old_one() -> None:
             ("new weights", b"other"),
             ("shares", b""),
         ],
-        "buffers": [b"", b"", b"abcdefgh", b"other", b"recipe"],  # the empty one of either
+        "buffers": [b"", b"", b"abcdefgh", b"of a body", b"other", b"recipe"],  # the empty one of either
         "metadata": [("recipe", b"recipe")],
-        "codes": 4,
+        "codes": 5,
+        "bodies": [(101, b"of a body")],  # ABS of the schema
     }
+
+
+def test_what_the_rest_reads_of_the_trunk_is_in_rising_order() -> None:
+    trunk = [SimpleNamespace(inputs=[3], outputs=[8, 2]), SimpleNamespace(inputs=[8], outputs=[1])]
+    rest = [SimpleNamespace(inputs=[1, -1], outputs=[4]), SimpleNamespace(inputs=[4, 8, 3], outputs=[5])]
+    assert find_border(trunk, rest) == [1, 8]
+
+
+def test_the_first_buffer_stays_though_nothing_uses_it() -> None:
+    """The schema takes its number for "no data"."""
+    tensor = SimpleNamespace(buffer=2)
+    model = SimpleNamespace(
+        subgraphs=[SimpleNamespace(tensors=[tensor])],
+        metadata=None,
+        buffers=["empty", "left over", "weights"],
+    )
+    drop_unused_buffers(model)
+    assert (model.buffers, tensor.buffer) == (["empty", "weights"], 1)
 
 
 def test_operators_are_named_by_either_of_their_numbers() -> None:
     """The older field ends at 127, which there means that the newer one counts; old files have it alone."""
     model = build()
-    new, old = model.operatorCodes[0], model.operatorCodes[2]
+    new, old = model.operatorCodes[0], model.operatorCodes[3]
     new.builtinCode, new.deprecatedBuiltinCode = 150, 127
     old.builtinCode = 0
     assert name_operators(model) == ["CONV_2D", "RELU", "FULLY_CONNECTED", "GELU"]

@@ -10,12 +10,14 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from PIL import Image, ImageMode
 from ruamel.yaml import YAML
 
 from glasshouse.params.schema import Quality
 from glasshouse.quality.checking.contract import complete_tables, contract_checks, describe_tables
 from glasshouse.quality.checking.guard import find_suite
 from glasshouse.quality.checking.validation import read_outcomes, validate
+from glasshouse.quality.suites.download import EIGHT_BIT_MODES
 from glasshouse.tables.gather import LOST, LOST_KIND
 
 HERE = Path(__file__).parent
@@ -245,6 +247,13 @@ def test_labels_that_are_lost_with_their_picture_count_by_their_number():
     frames = gather_frames("download", tables)
     (counts,) = frames["label_counts"].to_dict("records")
     assert (counts["kept"], counts["set_aside"], counts["lost_share"]) == (40, 40, 0.5)
+
+
+def test_modes_of_eight_bits_are_those_of_which_pillow_keeps_bytes():
+    bits = {
+        mode: ImageMode.getmode(mode).typestr for mode in (*Image.MODES, "LA", "La", "PA", "RGBa", "I;16")
+    }
+    assert {mode for mode, kind in bits.items() if kind in ("|u1", "|b1")} == set(EIGHT_BIT_MODES)
 
 
 def test_the_share_that_was_set_aside_is_one_of_all_files():
