@@ -70,6 +70,23 @@ def test_erfc_has_the_values_of_the_standard_library(tmp_path: Path) -> None:
     np.testing.assert_allclose(predict(pixels)["probabilities"][:, 0], wanted, atol=1e-6)
 
 
+def test_operators_are_looked_at_in_loops_too_and_the_first_node_of_each_is_named() -> None:
+    from onnx import helper
+
+    from glasshouse.export.onnx_operators import check_operators
+
+    body = helper.make_graph([helper.make_node("Zap", ["x"], ["z"], name="inside")], "body", [], [])
+    nodes = [
+        helper.make_node("Loop", ["m", "c"], ["y"], body=body),
+        helper.make_node("Erfinv", ["y"], ["a"], name="first"),
+        helper.make_node("Erfinv", ["a"], ["b"], name="second"),
+        helper.make_node("Erf", ["b"], ["e"]),
+    ]
+    model = helper.make_model(helper.make_graph(nodes, "g", [], []))
+    with pytest.raises(ValueError, match=r"no operator for Erfinv \(first\), Zap \(inside\), so the network"):
+        check_operators(model, 18)
+
+
 def test_operators_that_onnx_has_not_are_named_with_the_way_out(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image, ImageMode
@@ -18,6 +19,8 @@ from glasshouse.quality.checking.contract import complete_tables, contract_check
 from glasshouse.quality.checking.guard import find_suite
 from glasshouse.quality.checking.validation import read_outcomes, validate
 from glasshouse.quality.suites.download import EIGHT_BIT_MODES
+from glasshouse.quality.suites.evaluate import flatten_metrics
+from glasshouse.quality.suites.preprocess import summarize_pixels
 from glasshouse.tables.gather import LOST, LOST_KIND
 
 HERE = Path(__file__).parent
@@ -262,3 +265,105 @@ def test_the_share_that_was_set_aside_is_one_of_all_files():
     files = gather_frames("download", STAGES["download"]["make_tables"]() | {"quarantine": bad})["files"]
     assert len(files) == 27
     assert files["quarantined_share"].tolist() == pytest.approx([0.0] * 24 + [3 / 27] * 3)
+
+
+def test_scores_become_rows_by_what_they_are():
+    """Counts, blocks and texts are no scores; a score that is not defined is one."""
+    own = {"AP": 0.5, "recall": None, "curve": [0.1], "predictions": 7}
+    report = {"mAP_50_95": 0.5, "log_loss": None, "method": "coco", "protocol": {"most": 100}}
+    report |= {"pictures": 2, "ground_truth": 3, "predictions": 4, "per_class": {"rose": own}}
+    told = flatten_metrics(
+        {"valid": {"per_class": {}, "ci95": {}}, "test": report | {"ci95": {"mAP": (0.4, 0.6)}}}
+    )
+    rows = {name: frame.replace({np.nan: None}).to_numpy().tolist() for name, frame in told.items()}
+    assert rows["metrics"] == [
+        ["test", "mAP_50_95", 0.5],
+        ["test", "log_loss", None],
+        ["test", "mAP_ci95_low", 0.4],
+        ["test", "mAP_ci95_high", 0.6],
+    ]
+    assert rows["counts"] == [["valid", 0, 0, 0], ["test", 2, 3, 4]]
+    assert rows["per_class"] == [["test", "rose", "AP", 0.5], ["test", "rose", "recall", None]]
+
+
+def derive_edited(stage, *steps, **tables):
+    """What a suite derives of its sound tables after some edits."""
+    return gather_frames(stage, edit(STAGES[stage]["make_tables"](), steps) | tables)
+
+
+def test_objects_are_counted_as_the_source_has_them_where_it_tells():
+    """Picture 5 has a crowd, which does not count, and an object that cropping took away, which does."""
+    raw = pd.DataFrame({"image_id": [1, 2, 3, 4, 5, 5, 5], "is_crowd": [False] * 5 + [True, False]})
+    raw.loc[len(raw)] = [99, False]  # of a picture that trains
+    counted = derive_edited("evaluate", objects=raw)["splits"].set_index("split")["manifest_objects"]
+    assert counted.to_dict() == {"valid": 3, "test": 3}
+    as_classifier = [("put", "metrics", row, "metric", "accuracy") for row in (0, 5)]
+    assert derive_edited("evaluate", *as_classifier)["splits"]["manifest_objects"].isna().all()
+
+
+def test_only_the_test_score_must_be_high_enough():
+    assert derive_edited("evaluate")["main_scores"]["test_value"].replace({np.nan: None}).tolist() == [
+        None,
+        0.5,
+    ]
+
+
+def test_scores_and_boxes_at_their_limits_are_sound():
+    """A perfect score has an interval without width; a box may have no side, and lie out by a rounding."""
+    steps = [("put", "metrics", row, "value", 1.0) for row in range(3)]
+    steps += [("put", "predictions", 0, column, 64.009) for column in ("x_min_px", "x_max_px")]
+    steps += [("put", "predictions", 1, "y_max_px", 5.0)]
+    checks = list_checks("evaluate")
+    outcomes = read_outcomes(checks, validate(derive_edited("evaluate", *steps), checks))
+    assert [outcome.check for outcome in outcomes if outcome.status != "passed"] == []
+
+
+def test_pixels_are_summed_up_over_all_shards():
+    shards = [np.full((70, 2, 3, 3), 10, np.uint8), np.full((30, 2, 3, 3), 60, np.uint8)]
+    shards[0][66:] = 0
+    row = {"height_px": 2, "width_px": 3, "dtype": "uint8", "min": 0.0, "max": 60.0}
+    (told,) = summarize_pixels({"train": shards}).to_dict("records")
+    assert told == {"split": "train", "count": 100, **row, "mean": (66 * 10 + 30 * 60) / 100}
+    (told,) = summarize_pixels({"train": [shards[0], shards[1][:, :, :2].astype(np.float32)]}).to_dict(
+        "records"
+    )
+    assert (told["height_px"], told["width_px"], told["dtype"]) == (
+        0,
+        0,
+        "float32/uint8",
+    )  # checks refuse both
+
+
+def test_a_box_that_sticks_out_is_cut_where_its_picture_ends():
+    """Pictures of 32 x 32 at half the size, 4 px further down; the box is (5, 7, 15, 28) there."""
+    raw = [("put", "objects", 0, column, value) for column, value in (("x_min_px", -9.0), ("y_max_px", 99.0))]
+    new = [
+        ("put", "prepared_objects", 0, column, value)
+        for column, value in (("x_min_px", 0.0), ("y_max_px", 32.0))
+    ]
+    assert (derive_edited("preprocess", *raw, *new)["moved"]["moved_by_px"] == 0).all()
+    assert (
+        derive_edited("preprocess", *raw)["moved"]["moved_by_px"].max() == 5
+    )  # x from 5 to 0, y from 28 to 32
+
+
+def test_either_side_of_an_original_must_be_kept():
+    for side in ("width_px", "height_px"):
+        same = derive_edited("preprocess", ("put", "prepared_images", 2, side, 65))["pictures"]["same_size"]
+        assert same.tolist() == [True] * 2 + [False] + [True] * 9
+
+
+def test_classes_are_held_against_the_whole_split_by_split():
+    """Three tulips of valid became roses: 7 of 8 there, 23 of 40 over all; one picture of 8 is rounding."""
+    steps = [("put", "images", row, "label", "rose") for row in (29, 31, 33)]
+    mix = derive_edited("split", *steps)["class_mix"].set_index(["split", "class"])
+    assert mix["pictures"].to_dict() == {
+        **{("train", "rose"): 14, ("train", "tulip"): 14, ("valid", "rose"): 7, ("valid", "tulip"): 1},
+        **{("test", "rose"): 2, ("test", "tulip"): 2},
+    }
+    assert mix["share"]["valid"].to_dict() == {"rose": 7 / 8, "tulip": 1 / 8}
+    assert mix["share_over_all"]["test"].to_dict() == {"rose": 23 / 40, "tulip": 17 / 40}
+    assert mix["off_by"]["valid"]["rose"] == pytest.approx(7 / 8 - 23 / 40 - 1 / 8)
+    assert mix["off_by"]["train"]["rose"] == pytest.approx(23 / 40 - 1 / 2 - 1 / 28)
+    assert mix["train_pictures"].dropna().to_dict() == {("train", "rose"): 14, ("train", "tulip"): 14}
+    assert sorted(mix["held_out_pictures"].dropna()) == [1, 2, 2, 7]

@@ -63,7 +63,7 @@ BREAKS = {
     "pixels_not_blank": [("put", "pixels", 0, column, 114.0) for column in ("min", "max", "mean")],
     "pixels_mean_inside": [("put", "pixels", 0, "mean", 255.0)],
     "object_prepared_once": [("double", "prepared_objects", 0)],
-    "boxes_moved_with_pictures": put_box(x_min_px=6.0),
+    "boxes_moved_with_pictures": put_box(x_min_px=5.1),
     "crops_show_the_same": [("put", "crops", 1, "crop_difference", 15.5)],
     "objects_not_cropped_away": [("remove", "prepared_objects", 0)],
     "box_has_picture": [("put", "prepared_objects", 0, "image_id", 99)],
