@@ -39,9 +39,7 @@ def pull(root: Path, say: Say) -> None:
     demand_repository(root)
     with alone(root):
         _demand_upstream(root)
-        fetched = attempt(root, *git_remotely(), "fetch", "--quiet")
-        if fetched.returncode:
-            raise ChangeFault(f"git's remote cannot be reached: {say_reason(fetched)}.")
+        _reach(root, "fetch", "--quiet")
         if not ask(root, "git", "rev-list", "--max-count=1", f"HEAD..{UPSTREAM}"):
             say("nothing to pull")
             return
@@ -62,14 +60,19 @@ def _demand_upstream(root: Path) -> None:
         raise ChangeFault(
             "the branch here follows none of a remote: `git branch --set-upstream-to=origin/main`."
         )
-    listed = attempt(root, *git_remotely(), "ls-remote", "--heads", remote, f"refs/heads/{followed}")
-    if listed.returncode:
-        raise ChangeFault(f"git's remote cannot be reached: {say_reason(listed)}")
-    if not listed.stdout.strip():
+    if not _reach(root, "ls-remote", "--heads", remote, f"refs/heads/{followed}"):
         raise ChangeFault(
             f"{remote} has no branch {followed} any more: `git fetch`, and "
             f"`git branch --set-upstream-to={remote}/BRANCH` with the one that is to be followed."
         )
+
+
+def _reach(root: Path, *words: str) -> str:
+    """What git says of the remote; raises ChangeFault where it does not answer."""
+    done = attempt(root, *git_remotely(), *words)
+    if done.returncode:
+        raise ChangeFault(f"git's remote cannot be reached: {say_reason(done)}.")
+    return done.stdout.strip()
 
 
 def _give_way(root: Path, say: Say) -> None:
