@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from glasshouse.comparison.measured import count_seconds, find_training, note_peak, note_trainings
+from glasshouse.comparison.measured import find_training, note_peak, note_trainings
 from glasshouse.comparison.outcome import find_reason, list_sound, say_progress
 from glasshouse.comparison.processes import Ended
 from glasshouse.journal.journal import read_executions
+from glasshouse.tracking.mirror import count_seconds
 
 LOG = "Running stage 'download':\n> x\nRunning stage 'train_head':\n> y\n"
 FAILED = Ended(255, 0, 1.0)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from glasshouse.journal.journal import read_executions
 from glasshouse.journal.state import read_state
 from glasshouse.params import flatten, read_params
 from glasshouse.tracking.aliases import Registry
@@ -462,3 +463,69 @@ def test_without_the_onnx_file_no_model_is_registered(stored: Any) -> None:
     report = sync(stored.root)
     assert report.version is None
     assert "no model to register: exports/model.onnx is missing" in str(report)
+
+
+def test_a_page_that_was_written_anew_is_uploaded_anew(stored: Any, tmp_path: Path) -> None:
+    stored.make_outputs(network=False)
+    stored.execute("evaluate")
+    sync(stored.root)
+    assert sync(stored.root).files == 0
+    stored.write("reports/evaluate/index.html", "<p>anew</p>")
+    stored.lock()
+    assert sync(stored.root).files > 0
+    (parent,) = _runs(stored.root, "pipeline")
+    page = _client(stored.root).download_artifacts(parent.info.run_id, "evaluate/index.html", str(tmp_path))
+    assert Path(page).read_text() == "<p>anew</p>"
+    assert sync(stored.root).files == 0
+
+
+def _train(project: Any, status: str, epochs: range, resumed: bool = False) -> None:
+    """An execution of train_head that takes 10 s an epoch, and 1 s for the rest."""
+    with project.open("train_head") as journal:
+        if resumed:
+            journal.resumed(epochs.start - 1)
+        for epoch in epochs:
+            journal.epoch(epoch, {"loss": 1.0})
+        journal.phase("work", 10.0 * len(epochs) + 1)
+        journal.end(status)
+
+
+def test_the_seconds_of_a_stage_are_those_of_what_it_took_up(stored: Any) -> None:
+    """As on the leaderboard: epochs that were trained anew do not count twice."""
+    seconds = []
+    for status, epochs, resumed in (
+        ("interrupted", range(1, 4), False),
+        ("ok", range(1, 7), False),  # not from the checkpoint: 61 s
+        ("failed", range(1, 3), False),  # forced anew; the one before ended well
+        ("ok", range(3, 7), True),  # 21 s before, and 41 s
+    ):
+        _train(stored, status, epochs, resumed)
+        sync(stored.root)
+        (parent,) = _runs(stored.root, "pipeline")
+        seconds.append(parent.data.metrics["seconds/train_head"])
+    assert seconds == [31, 61, 21, 62]
+
+
+def test_the_last_evaluation_and_the_last_end_count(stored: Any) -> None:
+    for score in (0.25, 0.5):
+        stored.execute("evaluate", metrics={"test": {"mAP_50": score}})
+    with stored.open("evaluate") as journal:
+        journal.metrics({"test": {"mAP_50": 0.75}})
+        journal.end("failed", "of a network that the guard refused")
+    sync(stored.root)
+    (parent,) = _runs(stored.root, "pipeline")
+    assert (parent.info.status, parent.data.metrics["mAP_50"]) == ("FAILED", 0.5)
+    with stored.open("download") as journal:
+        journal.end("interrupted")
+    sync(stored.root)
+    (parent,) = _runs(stored.root, "pipeline")
+    assert parent.info.status == "KILLED"  # of both
+    stored.execute("evaluate", metrics={"test": {"mAP_50": 1.0}})
+    stored.execute("download")
+    sync(stored.root)
+    stored.execute("download")
+    sync(stored.root)
+    (parent,) = _runs(stored.root, "pipeline")
+    assert (parent.info.status, parent.data.metrics["mAP_50"]) == ("FINISHED", 1.0)
+    ends = [read_executions(stored.folder, stage)[-1].last_time for stage in ("evaluate", "download")]
+    assert parent.info.end_time == int(ends[1] * 1000) > int(ends[0] * 1000)

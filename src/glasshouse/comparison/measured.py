@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from glasshouse.journal.journal import Execution, read_executions, state_folder
+from glasshouse.journal.journal import read_executions, state_folder
 from glasshouse.journal.pipeline import read_lock
 from glasshouse.journal.state import read_state
+from glasshouse.tracking.mirror import count_seconds
 
 FILE = Path(".glasshouse", "measured.json")
 TRAININGS = {"train_head": "models/head.keras", "fine_tune": "models/model.keras"}
@@ -65,18 +65,6 @@ def find_training(folder: Path, project: Path) -> dict[str, float | None]:
         "training_seconds": sum(value or 0.0 for value in seconds) if whole else None,
         "peak_bytes": max(found) if len(found) == len(TRAININGS) else None,
     }
-
-
-def count_seconds(executions: list[Execution]) -> float:
-    """Wall seconds of the last execution and of those before it whose checkpoint it took up, however they
-    ended."""
-    seconds = executions[-1].seconds
-    for earlier, later in reversed(list(pairwise(executions))):
-        began_anew = later.epochs and later.resumed_from is None
-        if began_anew or earlier.status == "ok":  # one that ended well leaves no checkpoint
-            break
-        seconds += earlier.seconds
-    return round(seconds, 3)
 
 
 def _find_in_project(project: Path, stage: str, digest: str) -> float | None:

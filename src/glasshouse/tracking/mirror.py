@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,7 +113,7 @@ class Mirror:
         )
         self.set_tags(parent, {f"stage.{stage}": execution.status for stage, execution in lasts.items()})
         self.log_values(
-            parent, {f"seconds/{stage}": _spent(executions) for stage, executions in journals.items()}
+            parent, {f"seconds/{stage}": count_seconds(executions) for stage, executions in journals.items()}
         )
         known_end = (parent.info.end_time or time.time() * 1000) / 1000
         end_time = max((execution.last_time for execution in lasts.values()), default=known_end)
@@ -263,6 +264,18 @@ def has_run(client: MlflowClient, version: ModelVersion) -> bool:
         return False
 
 
+def count_seconds(executions: list[Execution]) -> float:
+    """Wall seconds of the last execution and of those before it whose checkpoint it took up, however they
+    ended."""
+    seconds = executions[-1].seconds
+    for earlier, later in reversed(list(pairwise(executions))):
+        began_anew = later.epochs and later.resumed_from is None
+        if began_anew or earlier.status == "ok":  # one that ended well leaves no checkpoint
+            break
+        seconds += earlier.seconds
+    return round(seconds, 3)
+
+
 def _points(executions: list[Execution]) -> Iterable[Metric]:
     """The stage's curve over the epochs, and the seconds of its phases over its executions."""
     from mlflow.entities import Metric
@@ -275,16 +288,6 @@ def _points(executions: list[Execution]) -> Iterable[Metric]:
             continue
         for name, value in {**execution.phases, "total": execution.seconds}.items():
             yield Metric(f"seconds/{name}", value, int(execution.last_time * 1000), execution.number)
-
-
-def _spent(executions: list[Execution]) -> float:
-    """Seconds of the last execution and of those cut off before it, which it took up."""
-    seconds = executions[-1].seconds
-    for execution in reversed(executions[:-1]):
-        if execution.status == "ok":
-            break
-        seconds += execution.seconds
-    return round(seconds, 3)
 
 
 def _fingerprint(executions: list[Execution]) -> str:
