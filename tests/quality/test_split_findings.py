@@ -174,3 +174,11 @@ def test_a_group_of_twenty_thousand_that_is_sliced_through_takes_no_square_of_ti
         "and 17995 more"
     )
     assert copies["lies_apart_from"][19_999].startswith("0.jpg (test), ")
+
+
+def test_a_given_split_has_no_shares_to_keep() -> None:
+    split = SimpleNamespace(valid=0.15, test=0.1, method="stratified", balance="none")
+    assert plan_shares(split)["share"].tolist() == pytest.approx([0.75, 0.15, 0.1])
+    split.method = "given"
+    plan = plan_shares(split)
+    assert plan["share"].isna().all() and plan["split"].tolist() == ["train", "valid", "test"]

@@ -354,16 +354,36 @@ def test_either_side_of_an_original_must_be_kept():
 
 
 def test_classes_are_held_against_the_whole_split_by_split():
-    """Three tulips of valid became roses: 7 of 8 there, 23 of 40 over all; one picture of 8 is rounding."""
+    """Three tulips of valid became roses, and a rose of train is bare: 7 of 8 are roses there, 22 of 40 over
+    all; one picture of 8 is rounding."""
     steps = [("put", "images", row, "label", "rose") for row in (29, 31, 33)]
+    steps += [("put", "images", 0, "label", None)]
     mix = derive_edited("split", *steps)["class_mix"].set_index(["split", "class"])
     assert mix["pictures"].to_dict() == {
-        **{("train", "rose"): 14, ("train", "tulip"): 14, ("valid", "rose"): 7, ("valid", "tulip"): 1},
+        **{("train", "rose"): 13, ("train", "tulip"): 14, ("valid", "rose"): 7, ("valid", "tulip"): 1},
         **{("test", "rose"): 2, ("test", "tulip"): 2},
     }
     assert mix["share"]["valid"].to_dict() == {"rose": 7 / 8, "tulip": 1 / 8}
-    assert mix["share_over_all"]["test"].to_dict() == {"rose": 23 / 40, "tulip": 17 / 40}
-    assert mix["off_by"]["valid"]["rose"] == pytest.approx(7 / 8 - 23 / 40 - 1 / 8)
-    assert mix["off_by"]["train"]["rose"] == pytest.approx(23 / 40 - 1 / 2 - 1 / 28)
-    assert mix["train_pictures"].dropna().to_dict() == {("train", "rose"): 14, ("train", "tulip"): 14}
+    assert mix["share_over_all"]["test"].to_dict() == {"rose": 22 / 40, "tulip": 17 / 40}
+    assert mix["off_by"]["valid"]["rose"] == pytest.approx(7 / 8 - 22 / 40 - 1 / 8)
+    assert mix["off_by"]["train"]["rose"] == pytest.approx(22 / 40 - 13 / 28 - 1 / 28)
+    assert mix["train_pictures"].dropna().to_dict() == {("train", "rose"): 13, ("train", "tulip"): 14}
     assert sorted(mix["held_out_pictures"].dropna()) == [1, 2, 2, 7]
+
+
+def test_whole_groups_of_accepted_pictures_hold_a_share_up():
+    """One of twelve copies is accepted in valid, where the others stay too, although 8 of 40 were planned."""
+    steps = [
+        ("put", "split", row, column, value)
+        for row in range(24, 36)
+        for column, value in (("split", "valid"), ("group", 25))
+    ]
+    steps += [("add", "accepted", {"image_id": 30, "split": "valid"})]
+    shares = derive_edited("split", *steps)["shares"].set_index("split")
+    assert shares["reachable"].to_dict() == pytest.approx(
+        {"train": 24 / 40, "valid": 12 / 40, "test": 4 / 40}
+    )
+    assert shares["held_off_by"].to_dict() == pytest.approx(
+        {"train": 0.1 - 1 / 40, "valid": 0.1 - 1 / 40, "test": 0}
+    )
+    assert (shares["off_by"] == 0).all() and (shares["largest_group"] == 12).all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from glasshouse.tracking.names import make_legal
 from glasshouse.tracking.outcome import flatten_scores, name_class_scores
 
 
@@ -52,3 +53,21 @@ def test_a_score_that_is_not_finite_is_named() -> None:
     with pytest.raises(ValueError, match="here: mAP_50 must be a finite number"):
         flatten_scores({"test": {"mAP_50": float("inf")}}, "here")
     assert flatten_scores({"test": None}, "here") == {}
+
+
+def test_a_class_may_be_called_by_dots_or_a_whole_sentence() -> None:
+    """MLflow refuses the one, and takes 250 characters of the other with all that stands around it."""
+    names = {
+        ".": "_",
+        "..": "__",
+        ".hidden.one": "_hidden_one",
+        "1.5 cm - red": "1.5 cm - red",
+        "x" * 200: "x" * 150,
+    }
+    document = {"test": {"per_class": {name: {"recall": 0.5} for name in names}}}
+    assert list(flatten_scores(document, "here")) == [f"per_class/{legal}/recall" for legal in names.values()]
+
+
+def test_a_name_is_legal_in_every_store() -> None:
+    assert make_legal("a-b.c [größe]/e@f", 20) == "a-b.c _größe__e_f"
+    assert make_legal("12345", 3) == "123"

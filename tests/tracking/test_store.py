@@ -214,6 +214,24 @@ def test_of_a_request_that_failed_the_cause_is_told_and_not_its_address() -> Non
     assert str(caught.value) == f"MLflow at http://127.0.0.1:9 broke off: {cause}."
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("It is closed.\nTraceback: ...", "It is closed."),
+        ("It is closed", "It is closed."),
+        ("", "MlflowException."),
+        ("x" * 200, f"{'x' * 200}."),
+        ("x" * 201, f"{'x' * 200}..."),
+    ],
+)
+def test_the_reason_is_one_sentence_of_what_may_be_a_page(said: str, told: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    with pytest.raises(StoreAway) as caught, spoken(Store("http://house", None)):
+        raise MlflowException(said)
+    assert str(caught.value) == f"MLflow at http://house broke off: {told}"
+
+
 def test_a_package_that_a_kind_of_store_needs_is_named() -> None:
     """MLflow brings no driver of its own for most databases."""
     told = r"^MLflow at nowhere needs a Python package .*No module named 'driver_of_it'\): install it"
@@ -227,12 +245,15 @@ def test_a_package_that_a_kind_of_store_needs_is_named() -> None:
         ("sqlite:////x/mlflow.db", "/x/mlflow.db"),
         ("sqlite:////x/mlflow.db?timeout=60", "/x/mlflow.db"),
         ("sqlite:///mlflow.db", "mlflow.db"),
+        ("sqlite:///:memory:", None),
         ("postgresql:///x", None),
         ("http://127.0.0.1:5000", None),
+        ("https://house/mlflow", None),
     ],
 )
-def test_only_sqlite_is_a_file(uri: str, database: str | None) -> None:
+def test_only_sqlite_is_a_file_and_only_http_a_server(uri: str, database: str | None) -> None:
     store = Store(uri, None)
+    assert store.is_server == uri.startswith("http")
     assert store.database == (None if database is None else Path(database))
     assert store.is_unborn == (database is not None)
 
