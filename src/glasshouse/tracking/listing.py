@@ -18,8 +18,8 @@ def list_runs(root: Path, limit: int) -> list[str]:
 
     Raises:
         FileNotFoundError: `root` is no project's folder.
-        StoreAway: MLflow is away.
-        ValueError: params.yaml names no experiment, or one that was deleted.
+        StoreAway: MLflow is away, or the experiment was deleted.
+        ValueError: params.yaml names no experiment.
     """
     wanted, store = read_names(root).experiment, locate_store(root)
     if store.is_unborn:

@@ -238,9 +238,9 @@ class Mirror:
 
 
 def demand_alive(experiment: Experiment, store: Store) -> None:
-    """Raise ValueError where the experiment was deleted."""
+    """Raise StoreAway where the experiment was deleted: no runs can be kept there, and files wait for it."""
     if experiment.lifecycle_stage == "deleted":
-        raise ValueError(
+        raise StoreAway(
             f"the experiment {experiment.name!r} was deleted in {store.shown}: restore it "
             f"(mlflow experiments restore --experiment-id {experiment.experiment_id}), or set another name "
             "in params.yaml tracking.experiment."
