@@ -443,6 +443,14 @@ def test_a_deleted_experiment_is_named(stored: Any) -> None:
         sync(stored.root)
 
 
+def test_a_server_that_keeps_nothing_is_told(stored: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy may answer everything with 200 and an empty body."""
+    stored.make_outputs()
+    monkeypatch.setattr(Mirror, "_search", lambda *_: [])
+    with pytest.raises(StoreAway, match=r"MLflow at sqlite.* took a run and does not find it again"):
+        sync(stored.root)
+
+
 def test_a_server_that_is_away_is_known_soon(project: Any) -> None:
     project.make_outputs()
     with pytest.raises(StoreAway, match=r"MLflow at http://127\.0\.0\.1:9 does not answer"):

@@ -199,6 +199,9 @@ class Mirror:
 
         Args:
             more: tags that one that is made gets besides.
+
+        Raises:
+            StoreAway: what was made cannot be found.
         """
         runs = self._search(tags)
         if not runs:
@@ -211,6 +214,11 @@ class Mirror:
             }
             self.client.create_run(self.experiment_id, int(start_time * 1000), whole)
             runs = self._search(tags)
+        if not runs:
+            raise StoreAway(
+                f"MLflow at {self.store.shown} took a run and does not find it again: "
+                "look whether what answers there is MLflow's server."
+            )
         first, *later = sorted(runs, key=lambda run: (int(run.data.tags[CREATED]), run.info.run_id))
         for run in later:
             if not self.client.search_model_versions(f"run_id = '{run.info.run_id}'", max_results=1):
