@@ -145,6 +145,11 @@ def test_a_commit_that_was_amended_gives_way_to_one_that_a_branch_holds(house: A
     assert warning.startswith(
         f"warning: no branch or tag here leads to commit {first[:12]}: `git fetch --all`"
     )
+    shallow = house.root / ".git" / "shallow"
+    shallow.write_text(f"{git(house, 'rev-parse', 'HEAD')}\n")
+    (warning,) = warnings()
+    assert f"commit {first[:12]}: `git fetch --unshallow`, for this is a shallow clone" in warning
+    shallow.unlink()
     git(house, "branch", "retrain/0123456789ab", first)
     assert warnings() == []
     house.project.write("pipeline/split.py", "# split, not committed\n")

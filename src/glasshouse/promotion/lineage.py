@@ -104,9 +104,11 @@ def say_lineage(lineage: Lineage, root: Path) -> Iterator[str]:
             "commands below lead to the commit alone."
         )
     elif ask_git(root, "rev-parse", "--git-dir") and not list_refs(root, facts.commit):
+        shallow = ask_git(root, "rev-parse", "--is-shallow-repository") == "true"
+        fetch = "--unshallow`, for this is a shallow clone" if shallow else "--all`, if it was made elsewhere"
         yield (
-            f"warning: no branch or tag here leads to commit {facts.commit[:12]}: `git fetch --all`, if it "
-            "was made elsewhere. Where it was amended, rebased or squashed, check out the one in its place, "
+            f"warning: no branch or tag here leads to commit {facts.commit[:12]}: `git fetch {fetch}. "
+            "Where it was amended, rebased or squashed, check out the one in its place, "
             "`dvc checkout`, and run `glasshouse runs sync`."
         )
     yield "reproduce"
