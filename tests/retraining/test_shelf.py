@@ -29,7 +29,7 @@ IMPORTED = "frozen: true\ndeps:\n- path: /bucket\n  md5: 1.dir\n" + PLAIN
 UNSAVED = "ERROR: failed to pull data - Can't remove the following unsaved files without confirmation.\n"
 
 
-def say_status(**changes: list[str]) -> dict[str, Any]:
+def say_status(**changes: Any) -> dict[str, Any]:
     return {"says": json.dumps({"uncommitted": {"modified": ["data/photos/"], **changes}})}
 
 
@@ -159,6 +159,10 @@ def test_pictures_added_by_hand_are_taken_in_where_nothing_is_lost(desk: Any) ->
     assert fetch_pictures(desk.root, TRACKED, None) == "2 pictures were added to data/photos here"
     desk.plan("dvc", data_status=say_status(added=["data/photos/a.jpg"], deleted=["data/photos/c.jpg"]))
     with pytest.raises(DataFault, match=r"such as data/photos/c\.jpg\)\. Keep .*`dvc add data/photos`"):
+        fetch_pictures(desk.root, TRACKED, None)
+    moved = [{"old": "data/photos/d.jpg", "new": "data/photos/e.jpg"}]
+    desk.plan("dvc", data_status=say_status(added=["data/photos/a.jpg"], renamed=moved))
+    with pytest.raises(DataFault, match=r"such as data/photos/d\.jpg\)"):
         fetch_pictures(desk.root, TRACKED, None)
     desk.project.write(TRACKED.as_posix(), IMPORTED)
     desk.plan("dvc", data_status=say_status(added=["data/photos/a.jpg"]))

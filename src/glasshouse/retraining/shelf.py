@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from glasshouse.journal.pipeline import read_yaml
 from glasshouse.models.pretrained import WATCHED
-from glasshouse.retraining.programs import ask, attempt, say_reason
+from glasshouse.retraining.imported import LEFT, set_aside, update
+from glasshouse.retraining.programs import ProgramFailed, ask, attempt, say_reason
 from glasshouse.tracking.addresses import conceal
 from glasshouse.tracking.commits import name_keepers
 
@@ -151,14 +152,22 @@ def fetch_pictures(root: Path, tracked: Path, remote: Remote | None) -> str:
     """
     document = read_yaml(root / tracked)
     imported = bool(document.get("frozen") and document.get("deps"))
-    done = attempt(root, "dvc", "checkout" if remote is None else "pull", tracked.as_posix())
+    bring = "dvc", "checkout" if remote is None else "pull", tracked.as_posix()
+    done = attempt(root, *bring)
+    if UNSAVED in done.stderr and imported and set_aside(root, tracked):
+        done = attempt(root, *bring)
     if UNSAVED in done.stderr:
         added = _find_added(root, tracked, imported)
         return f"{len(added)} pictures were added to {tracked.with_suffix('').as_posix()} here"
     if imported:
-        ask(root, "dvc", "update", tracked.as_posix())
+        try:
+            left = update(root, tracked)
+        except ProgramFailed:
+            attempt(root, *bring)  # DVC empties the folder before it finds that nobody answers
+            raise
         news = "it is the same" if read_yaml(root / tracked) == document else "there is something new"
-        return f"{tracked.as_posix()}: asked where it was imported from: {news}"
+        kept = f"; {left} files that lay here and not there are in {LEFT}" if left else ""
+        return f"{tracked.as_posix()}: asked where it was imported from: {news}{kept}"
     _demand_had("pictures", [tracked.as_posix()], remote, done)
     return f"the pictures are as {tracked.as_posix()} says"
 
@@ -176,8 +185,8 @@ def _find_added(root: Path, tracked: Path, imported: bool) -> list[str]:
     place = tracked.with_suffix("").as_posix()
     status = json.loads(ask(root, "dvc", "data", "status", "--granular", "--json", place))
     changes = {
-        kind: [path for path in paths if not path.endswith("/")]
-        for kind, paths in status.get("uncommitted", {}).items()
+        kind: [path for path in map(_read_change, changed) if not path.endswith("/")]
+        for kind, changed in status.get("uncommitted", {}).items()
     }
     others = [path for kind, paths in changes.items() if kind != "added" for path in paths]
     if imported:
@@ -193,3 +202,8 @@ def _find_added(root: Path, tracked: Path, imported: bool) -> list[str]:
             f"--force {tracked.as_posix()}`. Then run this again."
         )
     return changes["added"]
+
+
+def _read_change(change: str | dict[str, str]) -> str:
+    """The path of a change; of a renaming the old one."""
+    return change if isinstance(change, str) else change["old"]
