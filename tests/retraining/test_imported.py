@@ -73,7 +73,7 @@ def cut(root: Path, bucket: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return fetch
 
 
-@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("times", [1, 3])
 def test_an_import_that_was_cut_off_is_made_again(root: Path, bucket: Path, cut: Any, times: int) -> None:
     fill(bucket, b="B", moved="A", new="N")
     for _ in range(times):
