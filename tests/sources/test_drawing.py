@@ -4,6 +4,7 @@ import io
 import math
 import multiprocessing
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -177,14 +178,29 @@ def test_an_iteration_that_is_dropped_ends_its_processes() -> None:
     assert multiprocessing.active_children() == []
 
 
-def test_a_killed_process_is_told_and_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("glasshouse.sources.drawing.source.LOOK_SECONDS", 0.05, raising=False)
+def test_a_killed_process_is_told_and_not_waited_for() -> None:
     examples = iter(DrawnSource(draw_late, "late", ("dot",), 200, 16, 3, 2))
     next(examples)
     multiprocessing.active_children()[0].kill()  # as the system does where memory runs out
     with pytest.raises(SourceError, match=r"draws lates was killed.*memory"):
         list(examples)
     assert multiprocessing.active_children() == []
+
+
+def test_a_process_that_is_killed_while_it_hands_over_is_told() -> None:
+    """Chunks of noise are larger than a pipe holds: both processes stand in the middle of writing."""
+    examples = iter(DrawnSource(draw_snow, "snow", ("dot",), 160, 256, 3, 2))
+    next(examples)
+    time.sleep(0.5)
+    multiprocessing.active_children()[0].kill()
+    with pytest.raises(SourceError, match=r"draws snows was killed"):
+        list(examples)
+    assert multiprocessing.active_children() == []
+
+
+def draw_snow(seed: int, index: int, size_px: int) -> Drawing:
+    pixels = np.random.default_rng(index).integers(0, 256, (size_px, size_px, 3), np.uint8)
+    return replace(draw_dot(seed, index, size_px), pixels=pixels)
 
 
 def draw_late(seed: int, index: int, size_px: int) -> Drawing:

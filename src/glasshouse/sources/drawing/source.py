@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-import multiprocessing
 import signal
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing.pool import IMapIterator
-from multiprocessing.process import BaseProcess
+from multiprocessing import Pipe, Process
+from multiprocessing.connection import Connection
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,6 @@ from glasshouse.sources.example import Example, LabelFault, ObjectLabel, SourceE
 
 JPEG_QUALITY = 93
 CHUNK = 16  # pictures a process draws before it hands them over
-LOOK_SECONDS = 2.0  # between two looks whether all processes live, while none hands anything over
 
 Draw = Callable[[int, int, int], Drawing]
 
@@ -81,29 +80,72 @@ class DrawnSource:
             yield from map(make, range(self.pictures))
             return
         numbers = range(self.pictures)
-        chunks = (numbers[start : start + CHUNK] for start in range(0, self.pictures, CHUNK))
-        others = set(multiprocessing.active_children())
-        with multiprocessing.Pool(self.workers, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
-            drawing = set(multiprocessing.active_children()) - others
-            drawn = pool.imap(partial(_draw_all, make), chunks)
-            for _ in range(0, self.pictures, CHUNK):
-                yield from self._await(drawn, drawing)
-
-    def _await(self, drawn: IMapIterator[list[Example]], drawing: set[BaseProcess]) -> list[Example]:
-        """The next pictures; a pool itself waits for ever for those that a killed process was to draw."""
-        while True:
-            try:
-                return drawn.next(LOOK_SECONDS)
-            except multiprocessing.TimeoutError:
-                if not all(process.is_alive() for process in drawing):
-                    raise SourceError(
-                        f"A process that draws {self.name}s was killed, as the system does where memory "
-                        "runs out: free some, and run it again."
-                    ) from None
+        chunks = [numbers[start : start + CHUNK] for start in range(0, self.pictures, CHUNK)]
+        team = Team(make, [chunks[first :: self.workers] for first in range(self.workers)])
+        try:
+            for turn in range(len(chunks)):
+                yield from team.receive(turn % self.workers)
+        except EOFError:
+            raise SourceError(
+                f"A process that draws {self.name}s was killed, as the system does where memory "
+                "runs out: free some, and run it again."
+            ) from None
+        finally:
+            team.end()
 
 
-def _draw_all(make: Callable[[int], Example], numbers: Iterable[int]) -> list[Example]:
-    return [make(number) for number in numbers]
+class Team:
+    """Processes that draw, each with a pipe of its own.
+
+    A pool would have them share one: a process that is killed while it writes there leaves it locked, and
+    half a message in it, and all others wait for ever.
+    """
+
+    def __init__(self, make: Callable[[int], Example], shares: Iterable[Sequence[range]]) -> None:
+        """Start one process for each share, the chunks that it is to draw in that order."""
+        self._processes: list[Process] = []
+        self._pipes: list[Connection] = []
+        for share in shares:
+            pipe, sender = Pipe(duplex=False)
+            self._pipes.append(pipe)
+            process = Process(target=_draw_share, args=(make, share, sender, list(self._pipes)), daemon=True)
+            process.start()
+            self._processes.append(process)
+            sender.close()  # so that the pipe ends when its process does
+
+    def receive(self, number: int) -> list[Example]:
+        """The next chunk of a process; raises what went wrong there, or EOFError where it was killed."""
+        try:
+            drawn = self._pipes[number].recv()
+        except OSError as error:  # in the middle of a message
+            raise EOFError from error
+        if isinstance(drawn, Exception):
+            raise drawn
+        return cast("list[Example]", drawn)
+
+    def end(self) -> None:
+        """End all of them, whatever they do."""
+        for process in self._processes:
+            process.kill()
+        for process, pipe in zip(self._processes, self._pipes, strict=True):
+            process.join()
+            pipe.close()
+
+
+def _draw_share(
+    make: Callable[[int], Example], share: Sequence[range], sender: Connection, inherited: list[Connection]
+) -> None:
+    """Draw and hand over, one chunk after the other; each waits until the one before was taken."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    for pipe in inherited:
+        pipe.close()  # so that nobody writes on for a parent that was killed
+    try:
+        for numbers in share:
+            sender.send([make(number) for number in numbers])
+    except BrokenPipeError:
+        return  # the parent is gone
+    except Exception as error:
+        sender.send(error)
 
 
 def draw_example(draw: Draw, name: str, seed: int, size_px: int, index: int) -> Example:
