@@ -106,7 +106,7 @@ def test_a_cached_training_still_has_its_figures(project: Any, killed: Any) -> N
 def test_a_training_that_failed_is_not_the_one_whose_output_lies_there(project: Any) -> None:
     lock(project, train_head="a1", fine_tune="b1")
     project.execute("train_head")
-    execute(project, "failed", range(1, 4))
+    project.train("fine_tune", "failed", range(1, 4))
     note_peak(project.root, 700)
     note_trainings(project.root)
     assert find_training(project.root, project.root) == {"training_seconds": None, "peak_bytes": None}
@@ -130,7 +130,7 @@ def test_seconds_of_the_projects_own_training(project: Any, make_project: Any, t
     lock(copy, train_head="a1", fine_tune="b2")  # the project's own is another
     assert find_training(copy.root, project.root) == nothing
     lock(copy, train_head="a1", fine_tune="b1")
-    execute(project, "failed", range(1, 4))  # what lies there is of a training that nobody timed
+    project.train("fine_tune", "failed", range(1, 4))  # what lies there is of a training that nobody timed
     assert find_training(copy.root, project.root) == nothing
 
 
@@ -140,26 +140,15 @@ def test_a_second_training_is_not_the_firsts_time(project: Any) -> None:
     assert count_seconds(read_executions(project.folder, "fine_tune")) == 2.0
 
 
-def execute(project: Any, status: str, epochs: range, resumed: bool = False) -> None:
-    """An execution of fine_tune that takes 10 s an epoch, and 1 s for the rest."""
-    with project.open("fine_tune") as journal:
-        if resumed:
-            journal.resumed(epochs.start - 1)
-        for epoch in epochs:
-            journal.epoch(epoch, {"loss": 1.0})
-        journal.phase("work", 10.0 * len(epochs) + 1)
-        journal.end(status)
-
-
 def test_whatever_cut_a_training_off_its_epochs_count_where_they_were_taken_up(project: Any) -> None:
     """Those before a full disk did not: the leaderboard's training time was too short."""
-    execute(project, "failed", range(1, 4))
-    execute(project, "interrupted", range(0))  # before its first epoch
-    execute(project, "ok", range(4, 7), resumed=True)
+    project.train("fine_tune", "failed", range(1, 4))
+    project.train("fine_tune", "interrupted", range(0))  # before its first epoch
+    project.train("fine_tune", "ok", range(4, 7), resumed=True)
     assert count_seconds(read_executions(project.folder, "fine_tune")) == 31 + 1 + 31
 
 
 def test_epochs_that_were_trained_anew_do_not_count_twice(project: Any) -> None:
-    execute(project, "interrupted", range(1, 4))
-    execute(project, "ok", range(1, 7))
+    project.train("fine_tune", "interrupted", range(1, 4))
+    project.train("fine_tune", "ok", range(1, 7))
     assert count_seconds(read_executions(project.folder, "fine_tune")) == 61

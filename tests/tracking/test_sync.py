@@ -488,17 +488,6 @@ def test_a_page_that_was_written_anew_is_uploaded_anew(stored: Any, tmp_path: Pa
     assert sync(stored.root).files == 0
 
 
-def _train(project: Any, status: str, epochs: range, resumed: bool = False) -> None:
-    """An execution of train_head that takes 10 s an epoch, and 1 s for the rest."""
-    with project.open("train_head") as journal:
-        if resumed:
-            journal.resumed(epochs.start - 1)
-        for epoch in epochs:
-            journal.epoch(epoch, {"loss": 1.0})
-        journal.phase("work", 10.0 * len(epochs) + 1)
-        journal.end(status)
-
-
 def test_the_seconds_of_a_stage_are_those_of_what_it_took_up(stored: Any) -> None:
     """As on the leaderboard: epochs that were trained anew do not count twice."""
     seconds = []
@@ -508,7 +497,7 @@ def test_the_seconds_of_a_stage_are_those_of_what_it_took_up(stored: Any) -> Non
         ("failed", range(1, 3), False),  # forced anew; the one before ended well
         ("ok", range(3, 7), True),  # 21 s before, and 41 s
     ):
-        _train(stored, status, epochs, resumed)
+        stored.train("train_head", status, epochs, resumed)
         sync(stored.root)
         (parent,) = _runs(stored.root, "pipeline")
         seconds.append(parent.data.metrics["seconds/train_head"])
