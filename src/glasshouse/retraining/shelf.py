@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from glasshouse.journal.pipeline import read_yaml
 from glasshouse.models.pretrained import WATCHED
-from glasshouse.retraining.imported import LEFT, set_aside, update
+from glasshouse.retraining.imported import LEFT, MARK, set_aside, update
 from glasshouse.retraining.programs import ProgramFailed, ask, attempt, say_reason
 from glasshouse.tracking.addresses import conceal
 from glasshouse.tracking.commits import name_keepers
@@ -163,7 +163,8 @@ def fetch_pictures(root: Path, tracked: Path, remote: Remote | None) -> str:
         try:
             left = update(root, tracked)
         except ProgramFailed:
-            attempt(root, *bring)  # DVC empties the folder before it finds that nobody answers
+            if not attempt(root, *bring).returncode:  # DVC empties the folder before it finds nobody there
+                (root / MARK).unlink()
             raise
         news = "it is the same" if read_yaml(root / tracked) == document else "there is something new"
         kept = f"; {left} files that lay here and not there are in {LEFT}" if left else ""
